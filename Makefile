@@ -1,0 +1,50 @@
+# sstpwarden: make alone lists the targets.
+
+GO            ?= go
+BIN           := bin
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME      ?= 60s
+
+export GOFLAGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint fmt cover fuzz golden bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/sstpwarden
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/sstpwarden ./cmd/sstpwarden
+
+demo: build ## audit the captures that come with the source
+	$(BIN)/sstpwarden audit --keylog pcaps/testdata/demo.keys pcaps/testdata
+
+test: ## all tests
+	CGO_ENABLED=0 $(GO) test ./...
+
+lint: ## golangci-lint, built on first use
+	$(GO) run $(GOLANGCI_LINT) run ./...
+
+fmt: ## format the source
+	$(GO) run $(GOLANGCI_LINT) fmt ./...
+
+cover: ## test coverage of inspect/, at least 85 %
+	@CGO_ENABLED=0 $(GO) test -coverpkg=./inspect/... -coverprofile=$(BIN)/cover.out ./inspect/... ./pcaps/... >/dev/null
+	@$(GO) tool cover -func=$(BIN)/cover.out | awk '/^total:/ {print "inspect: " $$3; if ($$3+0 < 85) {print "below 85 %"; exit 1}}'
+
+fuzz: ## every fuzz target for FUZZTIME (60s) each
+	@for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "== $$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+golden: ## rewrite the expected results of pcaps/testdata
+	CGO_ENABLED=0 $(GO) test ./pcaps -run TestGolden -update
+
+bench: build ## speed beside tshark and ndpiReader (Debian: tshark libndpi-bin)
+	CGO_ENABLED=0 $(GO) run ./pcaps/benchmark
+
+clean: ## remove what was built
+	rm -rf $(BIN)

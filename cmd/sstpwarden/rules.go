@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+
+	"sstpwarden/inspect"
+	"sstpwarden/rules"
+)
+
+func newRules() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rules",
+		Short: "List, check and explain the detection rules",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	var file string
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "List the rules with their weights",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			rs, err := loadRules(file)
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			return listRules(cmd, rs)
+		},
+	}
+	explain := &cobra.Command{
+		Use:   "explain ID",
+		Short: "Say what a rule sees, what it weighs and where it comes from",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			rs, err := loadRules(file)
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			return explainRule(cmd, rs, args[0])
+		},
+	}
+	for _, c := range []*cobra.Command{list, explain} {
+		c.Flags().StringVar(&file, "rules", "", "detection rules `FILE` in place of those built in")
+	}
+	check := &cobra.Command{
+		Use:   "check FILE",
+		Short: "Look a rules file over",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			rs, err := rules.Load(args[0])
+			if err != nil {
+				return &exitError{exitFailed, err}
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d rules, revision %s: good\n", args[0], len(rs.Rules()), rs.Revision())
+			return nil
+		},
+	}
+	cmd.AddCommand(list, check, explain)
+	return cmd
+}
+
+func listRules(cmd *cobra.Command, rs *inspect.Ruleset) error {
+	tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "RULE\tWEIGHT\tABOUT")
+	for _, r := range rs.Rules() {
+		fmt.Fprintf(tw, "%s\t%s\t%s\n", r.ID, weight(&r), r.About)
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	s := rs.Settings()
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "\nprior %d, suspected from %d, cleared from %d decibans; revision %s\n", s.Prior, s.Suspected, s.Cleared, rs.Revision())
+	return err
+}
+
+func weight(r *inspect.Rule) string {
+	if r.Proof {
+		return "proof"
+	}
+	w := fmt.Sprintf("%+d", r.Weight)
+	if r.Coarse != nil {
+		w += fmt.Sprintf(" (%+d)", *r.Coarse)
+	}
+	return w
+}
+
+func explainRule(cmd *cobra.Command, rs *inspect.Ruleset, id string) error {
+	for _, r := range rs.Rules() {
+		if r.ID != id {
+			continue
+		}
+		var b bytes.Buffer
+		fmt.Fprintf(&b, "%s: %s\n\n", r.ID, r.About)
+		switch {
+		case r.Proof:
+			fmt.Fprintln(&b, "Proof: SSTP was read in clear; the connection is confirmed.")
+		case r.Weight != 0:
+			fmt.Fprintf(&b, "Weight %+d decibans: %s.\n", r.Weight, likelihood(r.Weight))
+		}
+		if r.Coarse != nil {
+			fmt.Fprintf(&b, "Weight %+d where a block cipher hides exact lengths: %s.\n", *r.Coarse, likelihood(*r.Coarse))
+		}
+		if len(r.Requires) > 0 {
+			fmt.Fprintf(&b, "Asked only after: %s\n", strings.Join(r.Requires, " or "))
+		}
+		if len(r.Unless) > 0 {
+			fmt.Fprintf(&b, "Not asked after: %s\n", strings.Join(r.Unless, ", "))
+		}
+		fmt.Fprintf(&b, "Source: %s\n", r.Source)
+		if r.Measured != "" {
+			fmt.Fprintf(&b, "Measured: %s\n", r.Measured)
+		}
+		text, err := yaml.Marshal(map[string]inspect.Match{"match": r.Match})
+		if err != nil {
+			return fmt.Errorf("printing rule %s: %w", id, err)
+		}
+		fmt.Fprintf(&b, "\n%s", text)
+		_, err = cmd.OutOrStdout().Write(b.Bytes())
+		return err
+	}
+	return &exitError{exitFailed, fmt.Errorf("there is no rule %s: sstpwarden rules list shows them all", strconv.Quote(id))}
+}
+
+// likelihood puts decibans in words.
+func likelihood(decibans int) string {
+	ratio := times(decibans)
+	switch {
+	case decibans > 0:
+		return ratio + " times likelier on SSTP than on other TLS"
+	case decibans < 0:
+		return times(-decibans) + " times likelier on other TLS than on SSTP"
+	}
+	return "tells nothing"
+}
+
+func times(decibans int) string {
+	power := 1.0
+	for range decibans / 10 {
+		power *= 10
+	}
+	rest := [...]float64{1, 1.26, 1.58, 2, 2.5, 3.2, 4, 5, 6.3, 7.9}[decibans%10]
+	return strconv.FormatFloat(power*rest, 'g', 2, 64)
+}

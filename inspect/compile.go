@@ -1,0 +1,163 @@
+package inspect
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+)
+
+var ruleID = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$`)
+
+// maxWeight bounds a weight: beyond a likelihood ratio of 10^10 no count of
+// captures can carry it.
+const maxWeight = 100
+
+var errEmpty = errors.New("is missing")
+
+// compile checks one rule and gives it its matchers.
+func compile(i int, r Rule, index map[string]int) (compiled, error) {
+	fail := func(field string, err error) (compiled, error) {
+		return compiled{}, &RuleError{i, r.ID, field, err}
+	}
+	switch {
+	case r.ID == "":
+		return fail("id", errEmpty)
+	case !ruleID.MatchString(r.ID):
+		return fail("id", fmt.Errorf("%q is no rule id: write lower-case words with a dot, such as tls.my_rule", r.ID))
+	case r.About == "":
+		return fail("about", errEmpty)
+	case r.Source == "":
+		return fail("source", fmt.Errorf("is missing: say where the fact comes from"))
+	case r.Weight < -maxWeight || r.Weight > maxWeight:
+		return fail("weight", fmt.Errorf("%d decibans: must be -%d to %d", r.Weight, maxWeight, maxWeight))
+	case r.Coarse != nil && (*r.Coarse < -maxWeight || *r.Coarse > maxWeight):
+		return fail("coarse", fmt.Errorf("%d decibans: must be -%d to %d", *r.Coarse, maxWeight, maxWeight))
+	case r.Times < 0 || r.Times > 16:
+		return fail("times", fmt.Errorf("%d: must be 1 to 16", r.Times))
+	}
+	c := compiled{Rule: r, times: max(1, r.Times)}
+	var err error
+	if c.requires, err = references(r.Requires, index, r.ID); err != nil {
+		return fail("requires", err)
+	}
+	if c.unless, err = references(r.Unless, index, r.ID); err != nil {
+		return fail("unless", err)
+	}
+	if field, err := c.compileMatch(); err != nil {
+		return fail(field, err)
+	}
+	if c.Proof && c.when&(onRecord|onIdle|onHello|onCertificate) != 0 {
+		return fail("proof", errors.New("TLS traits prove nothing: only SSTP read in clear does"))
+	}
+	return c, nil
+}
+
+func references(ids []string, index map[string]int, self string) ([]int, error) {
+	var out []int
+	for _, id := range ids {
+		j, ok := index[id]
+		switch {
+		case !ok:
+			return nil, fmt.Errorf("there is no rule %q in the set", id)
+		case id == self:
+			return nil, errors.New("a rule cannot name itself")
+		}
+		out = append(out, j)
+	}
+	return out, nil
+}
+
+// compileMatch fills c.match and c.when; field says where an error is.
+func (c *compiled) compileMatch() (field string, err error) {
+	m := &c.Match
+	add := func(when trigger, x matcher) {
+		c.when |= when
+		c.match = append(c.match, x)
+	}
+	if m.Stream != nil {
+		when := onStream
+		if m.Stream.ServerFirst || m.Stream.Records != nil {
+			when |= onRecord
+		}
+		if !slices.Contains([]string{"", "tls", "http", "connect", "sstp", "other"}, m.Stream.Protocol) {
+			return "match.stream.protocol", fmt.Errorf("%q: use tls, http, connect, sstp or other", m.Stream.Protocol)
+		}
+		if m.Stream.Exchanges != nil {
+			when |= onHTTP
+		}
+		add(when, streamMatcher{*m.Stream})
+	}
+	if m.Connect != nil {
+		add(onConnect, headMatcher{*m.Connect, true})
+	}
+	if m.HTTP != nil {
+		add(onHTTP, headMatcher{*m.HTTP, false})
+	}
+	if m.Hello != nil {
+		add(onHello, helloMatcher{*m.Hello})
+	}
+	if m.Certificate != nil {
+		add(onCertificate, certificateMatcher{*m.Certificate})
+	}
+	if m.Dialogue != nil {
+		if field, err := checkSteps(m.Dialogue.Turns); err != nil {
+			return field, err
+		}
+		add(onRecord, dialogueMatcher{*m.Dialogue})
+	}
+	if m.Run != nil {
+		if !m.Run.From.valid() {
+			return "match.run.from", fmt.Errorf("%q: use client or server", m.Run.From)
+		}
+		if len(m.Run.Writes) == 0 {
+			return "match.run.writes", errEmpty
+		}
+		add(onRecord, runMatcher{*m.Run, c.requires})
+	}
+	if m.Mirrored != nil {
+		if m.Mirrored.Bytes == nil {
+			return "match.mirrored.bytes", errEmpty
+		}
+		if m.Mirrored.AtLeast < 1 || m.Mirrored.Within < 2 || m.Mirrored.Within > maxWindow {
+			return "match.mirrored", fmt.Errorf("at_least must be 1 or more, within 2 to %d", maxWindow)
+		}
+		add(onRecord, mirroredMatcher{*m.Mirrored, c.requires})
+	}
+	if m.Idle != nil {
+		if m.Idle.Bytes == nil || m.Idle.AtLeast < 1 {
+			return "match.idle", errors.New("needs bytes, and at_least of 1 or more")
+		}
+		add(onIdle, idleMatcher{*m.Idle})
+	}
+	if m.SSTP != nil {
+		if !slices.Contains([]string{"", "client", "server", "both"}, m.SSTP.Control) {
+			return "match.sstp.control", fmt.Errorf("%q: use client, server or both", m.SSTP.Control)
+		}
+		add(onSSTP, sstpMatcher{*m.SSTP})
+	}
+	if len(c.match) == 0 {
+		return "match", errors.New("is missing: a rule without a condition would always hold")
+	}
+	return "", nil
+}
+
+func checkSteps(steps []Step) (field string, err error) {
+	if len(steps) == 0 {
+		return "match.dialogue.turns", errEmpty
+	}
+	for i, s := range steps {
+		at := fmt.Sprintf("match.dialogue.turns[%d]", i)
+		switch {
+		case !s.From.valid():
+			return at + ".from", fmt.Errorf("%q: use client or server", s.From)
+		case s.Bytes == nil && len(s.Starts) == 0:
+			return at, errors.New("needs bytes or starts")
+		case i > 0 && steps[i-1].From == s.From:
+			return at + ".from", errors.New("a dialogue alternates: one side's turn ends where the other speaks")
+		}
+	}
+	return "", nil
+}
+
+func (s Side) valid() bool { return s == Client || s == Server }

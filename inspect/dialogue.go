@@ -1,0 +1,131 @@
+package inspect
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	// maxWindow bounds Settings.Window, so that a flow's dialogue stays
+	// below 4 KiB.
+	maxWindow = 512
+	// maxTickets is how many records a TLS 1.3 server may send in front of
+	// its first answer as part of the handshake: session tickets (RFC 8446,
+	// Section 4.6.1), indistinguishable from data. OpenSSL sends two.
+	maxTickets = 4
+)
+
+// A piece is one application data record: who sent it, and how much
+// plaintext it holds. A record holds at most 2^14 bytes.
+type piece struct {
+	lo, hi uint16
+	from   Direction
+}
+
+func (p piece) size() Size { return Size{int(p.lo), int(p.hi)} }
+
+// A turn is what one side sends before the other speaks.
+type turn struct {
+	from  Direction
+	first int // index of its first piece
+	total Size
+}
+
+// A dialogue is the order and sizes of the first application data records.
+// Programs may cut what they write into records as they like; what stays is
+// the stream that records add up to, and who waits for whom. So rules ask
+// about turns and about the places where writes end, not about single
+// records.
+type dialogue struct {
+	pieces []piece
+	turns  []turn
+	// tickets says that the first answer may stand behind session tickets.
+	tickets bool
+}
+
+// add appends a record and says whether there was room in the window.
+func (d *dialogue) add(from Direction, s Size, window int) bool {
+	if len(d.pieces) >= window {
+		return false
+	}
+	if d.pieces == nil {
+		d.pieces = make([]piece, 0, 16)
+		d.turns = make([]turn, 0, 8)
+	}
+	if n := len(d.turns); n == 0 || d.turns[n-1].from != from {
+		d.turns = append(d.turns, turn{from: from, first: len(d.pieces)})
+	}
+	d.pieces = append(d.pieces, piece{lo: clamp(s.Lo), hi: clamp(s.Hi), from: from})
+	t := &d.turns[len(d.turns)-1]
+	t.total = t.total.plus(s)
+	return true
+}
+
+func clamp(n int) uint16 { return uint16(max(0, min(n, math.MaxUint16))) }
+
+// end gives the index behind the last piece of turn t.
+func (d *dialogue) end(t int) int {
+	if t+1 < len(d.turns) {
+		return d.turns[t+1].first
+	}
+	return len(d.pieces)
+}
+
+// skippable gives how many leading pieces of turn t may be tickets.
+func (d *dialogue) skippable(t int) int {
+	if !d.tickets || t > 1 || d.turns[t].from != ServerToClient {
+		return 0
+	}
+	return min(maxTickets, d.end(t)-d.turns[t].first-1)
+}
+
+// idle counts short exchanges on an otherwise quiet connection.
+type idle struct {
+	last    time.Time // of the last record
+	asked   Size      // the short record that broke the silence
+	asker   Direction
+	pending bool
+	sizes   [maxIdleSizes]Size
+	counts  [maxIdleSizes]int
+}
+
+const (
+	maxIdleSizes = 4
+	// idleGap is a silence: shorter than every known keep-alive interval
+	// (SoftEther asks every 2.5 to 4.8 s, others every 15 to 60 s), longer
+	// than a round trip.
+	idleGap = 1500 * time.Millisecond
+	// idleAnswer is how soon a keep-alive is answered at most.
+	idleAnswer = 3 * time.Second
+	// maxIdleBytes is what a keep-alive holds at most.
+	maxIdleBytes = 64
+)
+
+// add takes a record and says whether it completed an exchange.
+func (i *idle) add(from Direction, s Size, t time.Time) bool {
+	gap := t.Sub(i.last)
+	i.last = t
+	if i.pending && from != i.asker && gap <= idleAnswer && s == i.asked {
+		i.pending = false
+		return i.count(s)
+	}
+	if gap >= idleGap && s.Lo <= maxIdleBytes {
+		i.pending, i.asked, i.asker = true, s, from
+		return false
+	}
+	if from == i.asker || gap > idleAnswer {
+		i.pending = false
+	}
+	return false
+}
+
+func (i *idle) count(s Size) bool {
+	for k := range i.sizes {
+		if i.counts[k] == 0 || i.sizes[k] == s {
+			i.sizes[k] = s
+			i.counts[k]++
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,278 @@
+package inspect
+
+import (
+	"math/bits"
+	"time"
+)
+
+// A Flow inspects one connection. It belongs to one goroutine at a time.
+type Flow struct {
+	in    *Inspector
+	rules *Ruleset
+	key   FlowKey
+	start time.Time
+
+	obs       Observation
+	detection Detection
+	layer     layer // the outermost; nil once settled
+	dialogue  dialogue
+	idle      idle
+
+	pending trigger // what happened since rules were last asked
+	changed bool    // the Detection did, during this Feed
+	held    [ruleWords]uint64
+	counts  map[int]int    // of rules that may count more than once
+	lastFor map[int]int    // turn at which such a rule counted last
+	anchors map[int]int    // record at which rules that others require held
+	closed  bool           // nothing more is read
+	votes   map[string]int // "c"+client or "s"+server -> weight
+}
+
+// A layer reads one protocol of a flow and hands on what is inside.
+type layer interface {
+	feed(f *Flow, s Segment)
+}
+
+// Key of the connection.
+func (f *Flow) Key() FlowKey { return f.key }
+
+// Start is the time of the connection's first packet.
+func (f *Flow) Start() time.Time { return f.start }
+
+// Observation gives the facts so far. It is the flow's and changes with the
+// next Feed.
+func (f *Flow) Observation() *Observation { return &f.obs }
+
+// Detection gives the judgement so far. Its Evidence is the flow's; it is
+// only ever appended to.
+func (f *Flow) Detection() Detection { return f.detection }
+
+// SetMidstream says, before the first Feed, that the connection's beginning
+// was not seen.
+func (f *Flow) SetMidstream() { f.obs.Midstream = true }
+
+// Feed takes the next bytes of one direction and says whether the Detection
+// changed.
+func (f *Flow) Feed(s Segment) (changed bool) {
+	if f.layer == nil {
+		return false
+	}
+	f.changed = false
+	f.obs.Seen[s.Direction.index()] = true
+	f.obs.Lost += uint64(s.Missing)
+	f.layer.feed(f, s)
+	if f.Settled() {
+		f.release()
+	}
+	return f.changed
+}
+
+// Learn takes evidence from outside the bytes: a probe's answer.
+func (f *Flow) Learn(e Evidence) (changed bool) {
+	for _, have := range f.detection.Evidence {
+		if have == e {
+			return false
+		}
+	}
+	f.detection.Evidence = append(f.detection.Evidence, e)
+	f.conclude()
+	return true
+}
+
+// Settled says that nothing more can change the Detection, so that the
+// connection's bytes may go on without being looked at.
+func (f *Flow) Settled() bool {
+	return f.closed
+}
+
+// decided says that the verdict will not change whatever comes.
+func (f *Flow) decided() bool {
+	opened := f.in.follow && f.obs.TLS != nil && f.obs.TLS.Opened
+	switch f.detection.Verdict {
+	case VerdictCleared:
+		return !opened
+	case VerdictConfirmed:
+		if f.detection.Kind == KindTunnel && !f.in.follow {
+			return true
+		}
+	}
+	return false
+}
+
+// close ends reading. Layers look at closed before every record, head and
+// packet: what is read must not depend on how the bytes were cut.
+func (f *Flow) close() { f.closed = true }
+
+// release lets go of what only reading needs.
+func (f *Flow) release() {
+	f.layer = nil
+	f.dialogue = dialogue{}
+	f.counts, f.lastFor, f.anchors = nil, nil, nil
+}
+
+// note says that something happened, and asks the rules that it may make
+// hold. Rules that require others are asked again when one of those held.
+func (f *Flow) note(t trigger) {
+	if f.closed {
+		return
+	}
+	changed := false
+	f.pending = t
+	for f.pending != 0 {
+		pending := f.pending
+		f.pending = 0
+		for pending != 0 {
+			t := bits.TrailingZeros16(uint16(pending))
+			pending &^= 1 << t
+			for _, i := range f.rules.byTrigger[t] {
+				if f.ask(i) {
+					changed = true
+				}
+			}
+		}
+	}
+	if !changed {
+		return
+	}
+	f.changed = true
+	f.conclude()
+	if f.decided() {
+		f.close()
+	}
+}
+
+// ask puts one rule and notes its evidence where it holds.
+func (f *Flow) ask(i int) bool {
+	r := &f.rules.rules[i]
+	if f.holds(i) && (r.times == 1 || f.counts[i] >= r.times || f.lastFor[i] == len(f.dialogue.turns)) {
+		return false
+	}
+	if !f.allowed(r) {
+		return false
+	}
+	var detail string
+	for _, m := range r.match {
+		d, ok := m.match(f)
+		if !ok {
+			return false
+		}
+		if detail != "" && d != "" {
+			detail += "; "
+		}
+		detail += d
+	}
+	f.hold(i, r, detail)
+	return true
+}
+
+// allowed checks what the rule requires and excludes.
+func (f *Flow) allowed(r *compiled) bool {
+	for _, j := range r.unless {
+		if f.holds(j) {
+			return false
+		}
+	}
+	if len(r.requires) == 0 {
+		return true
+	}
+	for _, j := range r.requires {
+		if f.holds(j) {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *Flow) holds(i int) bool { return f.held[i/64]&(1<<(i%64)) != 0 }
+
+func (f *Flow) hold(i int, r *compiled, detail string) {
+	f.held[i/64] |= 1 << (i % 64)
+	if r.times > 1 {
+		if f.counts == nil {
+			f.counts, f.lastFor = map[int]int{}, map[int]int{}
+		}
+		f.counts[i]++
+		f.lastFor[i] = len(f.dialogue.turns)
+	}
+	if r.required {
+		if f.anchors == nil {
+			f.anchors = map[int]int{}
+		}
+		f.anchors[i] = len(f.dialogue.pieces)
+		f.pending |= r.unlocks
+	}
+	weight := r.Weight
+	if r.Coarse != nil && f.obs.TLS != nil && !f.obs.TLS.SizesExact {
+		weight = *r.Coarse
+	}
+	e := Evidence{Rule: r.ID, Weight: weight, Proof: r.Proof, Detail: r.About}
+	if detail != "" {
+		e.Detail += ": " + detail
+	}
+	f.detection.Evidence = append(f.detection.Evidence, e)
+	f.detection.Kind = max(f.detection.Kind, r.Kind)
+	f.vote("c", r.Client, weight)
+	f.vote("s", r.Server, weight)
+}
+
+// anchorAt gives the record at which the first of the rules held, 0 where
+// there are none.
+func (f *Flow) anchorAt(rules []int) int {
+	at, found := 0, false
+	for _, i := range rules {
+		if n, ok := f.anchors[i]; ok && (!found || n < at) {
+			at, found = n, true
+		}
+	}
+	return at
+}
+
+// vote counts for an implementation's name.
+func (f *Flow) vote(side, name string, weight int) {
+	if name == "" || weight <= 0 {
+		return
+	}
+	if f.votes == nil {
+		f.votes = map[string]int{}
+	}
+	f.votes[side+name] += weight
+}
+
+// elected gives the name with the most votes; of equal ones the first in
+// the alphabet, so that the same facts give the same name.
+func (f *Flow) elected(side string) string {
+	best, most := "", 0
+	for k, n := range f.votes {
+		if k[:1] == side && (n > most || n == most && k[1:] < best) {
+			best, most = k[1:], n
+		}
+	}
+	return best
+}
+
+// conclude makes the verdict of the evidence.
+func (f *Flow) conclude() {
+	d := &f.detection
+	proof := false
+	d.Score = 0
+	for i := range d.Evidence {
+		d.Score += d.Evidence[i].Weight
+		proof = proof || d.Evidence[i].Proof
+	}
+	s := f.rules.settings
+	d.Probability = s.probability(d.Score)
+	switch {
+	case proof:
+		d.Verdict, d.Probability = VerdictConfirmed, 1
+	case d.Score >= s.Suspected:
+		d.Verdict = VerdictSuspected
+	case d.Score <= s.Cleared:
+		d.Verdict = VerdictCleared
+	default:
+		d.Verdict = VerdictUndetermined
+	}
+	d.Client, d.Server = "", ""
+	if d.Verdict.Strength() >= VerdictSuspected.Strength() || d.Kind != KindNone {
+		d.Client, d.Server = f.elected("c"), f.elected("s")
+	}
+}

@@ -1,0 +1,39 @@
+package inspect
+
+import (
+	"time"
+
+	"sstpwarden/inspect/tlskeys"
+)
+
+// Options make an Inspector.
+type Options struct {
+	// Rules to judge by; must not be nil.
+	Rules *Ruleset
+	// Keys that open recorded TLS; nil for none.
+	Keys *tlskeys.Keys
+	// Follow reads confirmed tunnels to their end, for their facts. Without,
+	// a flow is settled when nothing more can change its Detection.
+	Follow bool
+}
+
+// An Inspector makes flows. It may be shared between goroutines.
+type Inspector struct {
+	rules  *Ruleset
+	keys   *tlskeys.Keys
+	follow bool
+}
+
+// NewInspector makes an Inspector.
+func NewInspector(o Options) *Inspector {
+	return &Inspector{rules: o.Rules, keys: o.Keys, follow: o.Follow}
+}
+
+// Open begins a flow. Start is the time of the connection's first packet.
+func (in *Inspector) Open(key FlowKey, start time.Time) *Flow {
+	f := &Flow{in: in, key: key, start: start, rules: in.rules}
+	f.layer = &opening{depth: 0}
+	f.detection.Verdict = VerdictUndetermined
+	f.detection.Probability = in.rules.settings.probability(0)
+	return f
+}

@@ -1,0 +1,202 @@
+package inspect
+
+import (
+	"fmt"
+	"strings"
+)
+
+// maxWritePieces is how many records one write may be cut into and still be
+// seen as one: header and body apart, which servers do.
+const maxWritePieces = 2
+
+type dialogueMatcher struct{ DialogueMatch }
+
+// match asks about the last turns, so that a rule is found in the moment its
+// last step is there.
+func (m dialogueMatcher) match(f *Flow) (string, bool) {
+	d := &f.dialogue
+	base := len(d.turns) - len(m.Turns)
+	if base < 0 || m.First && base > 0 || !f.obs.Seen[0] || !f.obs.Seen[1] {
+		return "", false
+	}
+	for i := len(m.Turns) - 1; i >= 0; i-- {
+		if !m.Turns[i].match(d, base+i) {
+			return "", false
+		}
+	}
+	return m.detail(d, base), true
+}
+
+func (m dialogueMatcher) detail(d *dialogue, base int) string {
+	var b strings.Builder
+	for i := range m.Turns {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		t := d.turns[base+i]
+		fmt.Fprintf(&b, "%s ", m.Turns[i].From)
+		for j := t.first; j < d.end(base+i) && j < t.first+6; j++ {
+			if j > t.first {
+				b.WriteByte('+')
+			}
+			b.WriteString(d.pieces[j].size().String())
+		}
+	}
+	return b.String()
+}
+
+func (s *Step) match(d *dialogue, t int) bool {
+	if d.turns[t].from != s.From.direction() {
+		return false
+	}
+	first, end := d.turns[t].first, d.end(t)
+	for skip := 0; skip <= d.skippable(t); skip++ {
+		if s.matchFrom(d.pieces[first+skip : end]) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Step) matchFrom(p []piece) bool {
+	if s.Bytes != nil {
+		var total Size
+		for i := range p {
+			total = total.plus(p[i].size())
+		}
+		if !s.Bytes.Match(total) {
+			return false
+		}
+	}
+	return startsWith(p, s.Starts)
+}
+
+// startsWith says that writes of the wanted lengths end one after another in
+// p. A write may be cut into any number of pieces.
+func startsWith(p []piece, writes []Lengths) bool {
+	if len(writes) == 0 {
+		return true
+	}
+	var sum Size
+	for i := range p {
+		sum = sum.plus(p[i].size())
+		if sum.Lo > writes[0].max() {
+			return false
+		}
+		if writes[0].Match(sum) && startsWith(p[i+1:], writes[1:]) {
+			return true
+		}
+	}
+	return false
+}
+
+type runMatcher struct {
+	RunMatch
+	after []int // the required rules
+}
+
+// match asks about runs that end with the newest record.
+func (m runMatcher) match(f *Flow) (string, bool) {
+	d, dir := &f.dialogue, m.From.direction()
+	n := len(d.pieces)
+	if n == 0 || d.pieces[n-1].from != dir || m.OneSided && f.obs.Seen[dir.Reverse().index()] {
+		return "", false
+	}
+	from := f.anchorAt(m.after)
+	if m.Within > 0 && n-from > m.Within {
+		return "", false
+	}
+	start, ok := endsWith(d.pieces[from:], dir, m.Writes)
+	if !ok || m.First && firstOf(d.pieces[from:], dir) != start {
+		return "", false
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s ", m.From)
+	sep := ""
+	for _, p := range d.pieces[from+start:] {
+		if p.from == dir {
+			b.WriteString(sep + p.size().String())
+			sep = ", "
+		}
+	}
+	return b.String(), true
+}
+
+// endsWith says that the newest pieces of one side are the wanted writes, and
+// where they begin.
+func endsWith(p []piece, dir Direction, writes []Lengths) (start int, ok bool) {
+	if len(writes) == 0 {
+		return len(p), true
+	}
+	want := writes[len(writes)-1]
+	var sum Size
+	for i, taken := len(p)-1, 0; i >= 0 && taken < maxWritePieces; i-- {
+		if p[i].from != dir {
+			continue
+		}
+		taken++
+		sum = sum.plus(p[i].size())
+		if !want.Match(sum) {
+			continue
+		}
+		if start, ok := endsWith(p[:i], dir, writes[:len(writes)-1]); ok {
+			return min(start, i), true
+		}
+	}
+	return 0, false
+}
+
+func firstOf(p []piece, dir Direction) int {
+	for i := range p {
+		if p[i].from == dir {
+			return i
+		}
+	}
+	return -1
+}
+
+type mirroredMatcher struct {
+	MirroredMatch
+	after []int
+}
+
+// mirrorReach is how many records back an answer may lie behind its question:
+// both sides of PPP negotiate at once.
+const mirrorReach = 6
+
+func (m mirroredMatcher) match(f *Flow) (string, bool) {
+	from := f.anchorAt(m.after)
+	p := f.dialogue.pieces[from:]
+	if len(p) > m.Within {
+		return "", false
+	}
+	var used [maxWindow]bool
+	var sizes []string
+	for i := range p {
+		if !m.Bytes.Match(p[i].size()) {
+			continue
+		}
+		for j := i - 1; j >= 0 && j >= i-mirrorReach; j-- {
+			if !used[j] && p[j].from != p[i].from && p[j].lo == p[i].lo && p[j].hi == p[i].hi {
+				used[i], used[j] = true, true
+				sizes = append(sizes, p[i].size().String())
+				break
+			}
+		}
+	}
+	if len(sizes) < m.AtLeast {
+		return "", false
+	}
+	return "both sides " + strings.Join(sizes, ", "), true
+}
+
+type idleMatcher struct{ IdleMatch }
+
+func (m idleMatcher) match(f *Flow) (string, bool) {
+	for k, s := range f.idle.sizes {
+		if f.idle.counts[k] >= m.AtLeast && m.Bytes.Match(s) {
+			return fmt.Sprintf("%d times %s bytes and as many back after silence", f.idle.counts[k], s), true
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,150 @@
+package inspect
+
+import (
+	"fmt"
+	"math"
+)
+
+// trigger is a set of moments at which a rule is worth asking again.
+type trigger uint16
+
+const (
+	onStream trigger = 1 << iota // the protocol, or counts of the connection
+	onConnect
+	onHTTP
+	onHello
+	onCertificate
+	onRecord // application data, its size known
+	onIdle
+	onSSTP
+	triggers = iota
+)
+
+// Settings are the numbers that turn evidence into a verdict.
+type Settings struct {
+	// Prior is the odds of SSTP before any evidence, in decibans.
+	Prior int `yaml:"prior"`
+	// Suspected is the least score at which a drop is justified.
+	Suspected int `yaml:"suspected"`
+	// Cleared is the greatest score at which a connection is let go.
+	Cleared int `yaml:"cleared"`
+	// Window is how many records of application data are looked at before a
+	// connection is left alone.
+	Window int `yaml:"window"`
+}
+
+// A Ruleset is a checked set of rules. It is read-only and may be shared.
+type Ruleset struct {
+	settings  Settings
+	rules     []compiled
+	byTrigger [triggers][]int
+	revision  string
+}
+
+type compiled struct {
+	Rule
+	when     trigger
+	match    []matcher
+	requires []int
+	unless   []int
+	times    int
+	required bool    // other rules require this one
+	unlocks  trigger // when those are to be asked
+}
+
+// maxRules bounds a set, so that what holds fits a few words per connection.
+const maxRules = 64 * ruleWords
+
+const ruleWords = 4
+
+// A RuleError says which rule of a set is wrong.
+type RuleError struct {
+	Index int    // position in the set, from 0; -1 where it is the set itself
+	ID    string // "" where it has none
+	Field string // as written in YAML: "match.dialogue[2].bytes"
+	Err   error
+}
+
+func (e *RuleError) Error() string {
+	switch {
+	case e.Index < 0:
+		return e.Field + ": " + e.Err.Error()
+	case e.ID == "":
+		return fmt.Sprintf("rule %d: %s: %v", e.Index+1, e.Field, e.Err)
+	}
+	return fmt.Sprintf("rule %s: %s: %v", e.ID, e.Field, e.Err)
+}
+
+func (e *RuleError) Unwrap() error { return e.Err }
+
+// NewRuleset checks rules and makes them ready. Revision names the set in
+// decisions. Errors are *RuleError.
+func NewRuleset(s Settings, rules []Rule, revision string) (*Ruleset, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	if len(rules) > maxRules {
+		return nil, &RuleError{Index: -1, Field: "rules", Err: fmt.Errorf("%d rules are too many: at most %d", len(rules), maxRules)}
+	}
+	rs := &Ruleset{settings: s, revision: revision}
+	index := make(map[string]int, len(rules))
+	for i, r := range rules {
+		if j, twice := index[r.ID]; twice {
+			return nil, &RuleError{i, r.ID, "id", fmt.Errorf("rule %d has the same id: ids must differ", j+1)}
+		}
+		index[r.ID] = i
+	}
+	for i, r := range rules {
+		c, err := compile(i, r, index)
+		if err != nil {
+			return nil, err
+		}
+		rs.rules = append(rs.rules, c)
+		for t := range triggers {
+			if c.when&(1<<t) != 0 {
+				rs.byTrigger[t] = append(rs.byTrigger[t], i)
+			}
+		}
+	}
+	for _, c := range rs.rules {
+		for _, j := range c.requires {
+			rs.rules[j].required = true
+			rs.rules[j].unlocks |= c.when
+		}
+	}
+	return rs, nil
+}
+
+func (s Settings) check() error {
+	switch {
+	case s.Suspected <= 0:
+		return &RuleError{Index: -1, Field: "suspected", Err: fmt.Errorf("%d must be above 0", s.Suspected)}
+	case s.Cleared >= 0:
+		return &RuleError{Index: -1, Field: "cleared", Err: fmt.Errorf("%d must be below 0", s.Cleared)}
+	case s.Prior > 0:
+		return &RuleError{Index: -1, Field: "prior", Err: fmt.Errorf("%d must not be above 0: SSTP is rare", s.Prior)}
+	case s.Window < 8 || s.Window > maxWindow:
+		return &RuleError{Index: -1, Field: "window", Err: fmt.Errorf("%d records: must be 8 to %d", s.Window, maxWindow)}
+	}
+	return nil
+}
+
+// Settings of the set.
+func (rs *Ruleset) Settings() Settings { return rs.settings }
+
+// Revision names the set.
+func (rs *Ruleset) Revision() string { return rs.revision }
+
+// Rules gives the rules in order. The slice is the caller's.
+func (rs *Ruleset) Rules() []Rule {
+	out := make([]Rule, len(rs.rules))
+	for i, c := range rs.rules {
+		out[i] = c.Rule
+	}
+	return out
+}
+
+// probability of SSTP at a score.
+func (s Settings) probability(score int) float64 {
+	return 1 / (1 + math.Pow(10, -float64(score+s.Prior)/10))
+}

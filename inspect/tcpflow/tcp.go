@@ -1,0 +1,265 @@
+package tcpflow
+
+import (
+	"time"
+
+	"github.com/google/gopacket/layers"
+)
+
+// near is how far sequence numbers may be from the expected one to count as
+// the same connection's where there are no bytes to tell by.
+const near = 1 << 20
+
+// lateReset is how far an RST may be behind: it carries what its sender had
+// been told of, while its own bytes were on the way.
+const lateReset = 1 << 16
+
+// segment takes the TCP segment just decoded.
+func (t *Table) segment(ts time.Time) (*Conn, Outcome) {
+	d := &t.decoder
+	tcp := &d.tcp
+	if tcp.SYN && (tcp.FIN || tcp.RST) || !tcp.SYN && !tcp.RST && !tcp.ACK {
+		return nil, OutcomeBadFlags
+	}
+	key, from := makeKey(d.family, d.src, d.dst, uint16(tcp.SrcPort), uint16(tcp.DstPort))
+	c := t.conns[key]
+	if c != nil && tcp.SYN && c.replacedBy(from, tcp.Seq) {
+		t.close(c, EndReplaced)
+		c = nil
+	}
+	if c == nil {
+		if tcp.RST || tcp.FIN && d.length == 0 {
+			return nil, OutcomeStray
+		}
+		c = t.open(&key, from, ts)
+	}
+	t.current, t.changed = c, false
+	t.touch(c, ts)
+	c.half[from].Packets++
+	c.half[from].Bytes += uint64(d.frame)
+	t.take(c, from, tcp, ts)
+	return c, OutcomeTracked
+}
+
+// take acts on a segment's flags, numbers and payload.
+func (t *Table) take(c *Conn, from int, tcp *layers.TCP, ts time.Time) {
+	h, length, seq := &c.half[from], t.decoder.length, tcp.Seq
+	if tcp.RST {
+		t.reset(c, from, tcp)
+		return
+	}
+	if tcp.SYN {
+		if !t.synchronize(c, from, tcp) {
+			return
+		}
+		seq++
+		if length > 0 && !tcp.ACK && !t.decoder.fastOpen() {
+			// Receivers that do not speak TCP Fast Open ignore it.
+			t.stats.SynDataIgnored++
+			length = 0
+		}
+	} else if c.ends[from]&endKnown == 0 {
+		c.ends[from] |= endKnown
+		h.next = seq
+	}
+	if tcp.ACK {
+		t.acknowledge(c, from, tcp.Ack)
+	}
+	if length > 0 {
+		t.payload(c, from, seq, length, ts)
+	}
+	if tcp.FIN {
+		t.fin(c, from, seq+uint32(length))
+	}
+}
+
+// replacedBy says whether a SYN from one end begins another connection.
+func (c *Conn) replacedBy(from int, seq uint32) bool {
+	h := &c.half[from]
+	switch {
+	case c.ends[from]&endSYN != 0 && h.isn == seq:
+		return false // retransmitted
+	case c.in == listClosing:
+		return true
+	case c.ends[from]&endKnown == 0:
+		return false // simultaneous open, or the answer to a SYN
+	}
+	return !isNear(seq, h.next)
+}
+
+func isNear(seq, next uint32) bool {
+	d := int32(seq - next)
+	return -near <= d && d <= near
+}
+
+// synchronize takes a SYN, with or without ACK. It says whether the rest of
+// the segment counts.
+func (t *Table) synchronize(c *Conn, from int, tcp *layers.TCP) bool {
+	h, peer := &c.half[from], 1-from
+	if c.ends[from]&endSYN == 0 || h.isn != tcp.Seq {
+		if h.Payload > 0 {
+			t.stats.IgnoredSyns++ // a receiver answers and forgets it (RFC 5961, Section 4)
+			return false
+		}
+		h.isn, h.next = tcp.Seq, tcp.Seq+1
+		c.ends[from] |= endKnown | endSYN
+	}
+	client := from
+	if tcp.ACK {
+		c.flags |= connSYNACK
+		client = peer
+		if p := &c.half[peer]; p.Payload == 0 {
+			// What it acknowledges is the SYN it took, if several were sent
+			// or none was seen.
+			p.next = tcp.Ack
+			if c.ends[peer]&endSYN == 0 {
+				p.isn = tcp.Ack - 1
+			}
+			c.ends[peer] |= endKnown | endConfirmed
+		}
+	} else {
+		c.flags |= connSYN
+	}
+	if c.flags&connOriented == 0 {
+		c.flags |= connOriented
+		c.client = uint8(client)
+	}
+	return true
+}
+
+// payload takes a segment's bytes. length is that on the wire.
+func (t *Table) payload(c *Conn, from int, seq uint32, length int, ts time.Time) {
+	h, data := &c.half[from], t.decoder.payload
+	if h.Payload == 0 && c.ends[from]&endConfirmed == 0 && t.pickUp(c, from, seq, length) {
+		return
+	}
+	h.Payload += uint64(length)
+	if c.flags&connStarted == 0 {
+		t.start(c, from)
+	}
+	if c.in == listClosing {
+		t.reopen(c, from, seq+uint32(length))
+	}
+	if c.live() {
+		t.accept(c, from, seq, data, length, ts)
+		return
+	}
+	if end := seq + uint32(length); before(h.next, end) {
+		h.next = end
+	}
+}
+
+// pickUp settles where an end's bytes begin, at its first payload, where the
+// peer did not vouch for it. It says that the segment is no payload.
+func (t *Table) pickUp(c *Conn, from int, seq uint32, length int) bool {
+	h := &c.half[from]
+	if !isNear(seq, h.next) {
+		h.next = seq
+		c.flags |= connMidstream
+	}
+	if c.ends[from]&endSYN != 0 {
+		return false
+	}
+	if length == 1 {
+		// More likely a keep-alive probe, whose byte can be anything, than
+		// the first byte worth having.
+		h.next = seq + 1
+		return true
+	}
+	if seq == h.next+1 {
+		h.next = seq // h.next came from a keep-alive probe without a byte
+	}
+	return false
+}
+
+// start begins a connection's stream, at its first payload.
+func (t *Table) start(c *Conn, from int) {
+	c.orient(from, t.decoder.payload)
+	c.flags |= connStarted
+	c.ends[0], c.ends[1] = c.ends[0]&^endRST, c.ends[1]&^endRST // a reset of what then goes on was none
+	c.end = EndOpen
+	t.stats.Streams++
+	t.move(c, listFlows)
+	c.stream = t.cfg.Open(c)
+	if c.stream == nil || c.stream.Settled() {
+		c.flags |= connSettled
+	}
+}
+
+// fin takes a FIN with the sequence number seq.
+func (t *Table) fin(c *Conn, from int, seq uint32) {
+	h := &c.half[from]
+	switch ahead := int32(seq - h.next); {
+	case ahead == 0:
+		t.finish(c, from)
+	case ahead < 0 || ahead > maxAhead:
+	case c.live():
+		d := &t.assembly(c).dir[from]
+		d.fin, d.finAt = true, seq
+	case ahead <= near:
+		h.next = seq
+		t.finish(c, from)
+	}
+}
+
+// finish ends one direction: all before its FIN was delivered or skipped.
+func (t *Table) finish(c *Conn, from int) {
+	c.half[from].next++
+	c.ends[from] |= endFIN
+	if c.ends[1-from]&endFIN != 0 && c.in != listClosing {
+		c.end = EndFIN
+		t.move(c, listClosing)
+	}
+}
+
+// reset takes an RST, if its numbers are the connection's. The connection
+// lingers, for what is still on its way.
+func (t *Table) reset(c *Conn, from int, tcp *layers.TCP) {
+	peer := 1 - from
+	switch {
+	case c.ends[from]&endKnown != 0:
+		if d := int32(tcp.Seq - c.half[from].next); d < -lateReset || d > near {
+			t.stats.IgnoredResets++
+			return
+		}
+	case tcp.ACK && c.ends[peer]&endKnown != 0:
+		// It refuses a SYN (RFC 9293, Section 3.10.7.3).
+		if !isNear(tcp.Ack, c.half[peer].next) {
+			t.stats.IgnoredResets++
+			return
+		}
+	}
+	c.ends[from] |= endRST
+	if c.live() {
+		t.assembly(c).dir[from].resetAt = tcp.Seq
+	}
+	c.end = EndRST
+	if c.in != listClosing {
+		t.move(c, listClosing)
+	}
+}
+
+// reopen takes back an end that was none: whoever sent FIN or RST goes on
+// with new bytes, up to end.
+func (t *Table) reopen(c *Conn, from int, end uint32) {
+	last := c.half[from].next
+	if c.ends[from]&endRST != 0 {
+		if !c.live() {
+			return
+		}
+		last = c.asm.dir[from].resetAt
+	} else if c.ends[from]&endFIN == 0 {
+		return
+	}
+	if ahead := int32(end - last); ahead <= 0 || ahead > near {
+		return
+	}
+	c.ends[from] &^= endFIN | endRST
+	switch {
+	case c.ends[1-from]&endRST != 0:
+		c.end = EndRST
+	default:
+		c.end = EndOpen
+		t.move(c, listFlows)
+	}
+}

@@ -1,0 +1,317 @@
+package inspect
+
+import (
+	"sstpwarden/inspect/ja4"
+	"sstpwarden/inspect/tlskeys"
+	"sstpwarden/inspect/tlswire"
+)
+
+// tlsLayer reads one TLS session as an observer sees it, and what is inside
+// where the secrets are known.
+type tlsLayer struct {
+	depth  int
+	sides  [2]tlsSide
+	opener *tlskeys.Opener // nil without secrets
+	inner  layer           // reads the plaintext
+	facts  *TLSFacts
+	suite  tlswire.Suite
+	// legacyClient says that the client went on with a handshake that only
+	// TLS 1.2 and earlier have: the version, where no ServerHello was seen.
+	legacyClient bool
+	// finishedLen is the fragment length of the client's encrypted Finished
+	// up to TLS 1.2, which tells the cipher where no ServerHello was seen.
+	finishedLen int
+	records     int // of application data and of unknown content
+}
+
+type tlsSide struct {
+	stream    tlswire.Stream
+	handshake tlswire.Handshake
+	encrypted bool // ChangeCipherSpec was sent, up to TLS 1.2
+	finished  bool // the TLS 1.3 handshake's records have passed
+	early     int  // TLS 1.3 records that belonged to the handshake
+	lost      int  // plaintext bytes that could not be opened
+}
+
+const (
+	// maxUndecided is how many application data records a flow may have
+	// before it is left alone undetermined.
+	maxUndecided = 4096
+	// maxFlight is how many encrypted records a client's handshake flight
+	// may have in TLS 1.3: certificate, its proof and Finished, cut small.
+	maxFlight = 8
+)
+
+func newTLSLayer(f *Flow, depth int) *tlsLayer {
+	l := &tlsLayer{depth: depth}
+	if f.obs.TLS == nil {
+		f.obs.TLS = &TLSFacts{}
+	}
+	l.facts = f.obs.TLS
+	if f.in.keys != nil {
+		l.opener = f.in.keys.NewOpener()
+		l.sides[0].stream.KeepApplicationData = true
+		l.sides[1].stream.KeepApplicationData = true
+	}
+	if f.obs.Midstream && depth == 1 {
+		l.sides[0].stream.Resync()
+		l.sides[1].stream.Resync()
+	}
+	return l
+}
+
+func (l *tlsLayer) feed(f *Flow, s Segment) {
+	side := &l.sides[s.Direction.index()]
+	side.stream.Feed(s.Data, s.Missing, func(r tlswire.Record) { l.record(f, s, r) })
+	if l.depth == 1 && side.stream.Broken() {
+		if l.records == 0 && !l.facts.Hello && !l.facts.ServerHello {
+			f.obs.Protocol, f.obs.TLS = "other", nil
+			f.note(onStream)
+		}
+		f.close()
+	}
+}
+
+func (l *tlsLayer) record(f *Flow, s Segment, r tlswire.Record) {
+	if f.closed {
+		return
+	}
+	side := &l.sides[s.Direction.index()]
+	if r.Resynced {
+		side.handshake.Lose()
+	}
+	if l.opener != nil && l.open(f, s, r) {
+		return
+	}
+	switch r.Type {
+	case tlswire.ContentHandshake:
+		l.handshakeRecord(f, s.Direction, r)
+	case tlswire.ContentChangeCipherSpec:
+		side.encrypted = true
+	case tlswire.ContentApplicationData:
+		l.applicationData(f, s, r)
+	}
+}
+
+func (l *tlsLayer) handshakeRecord(f *Flow, d Direction, r tlswire.Record) {
+	side := &l.sides[d.index()]
+	if side.encrypted {
+		if d == ClientToServer && l.finishedLen == 0 {
+			l.finishedLen = r.Length
+		}
+		return
+	}
+	if r.Damaged {
+		side.handshake.Lose()
+		return
+	}
+	side.handshake.Feed(r.Fragment, func(m tlswire.Message) { l.message(f, d, m) })
+}
+
+// message takes a handshake message, in clear or opened.
+func (l *tlsLayer) message(f *Flow, d Direction, m tlswire.Message) {
+	switch m.Type {
+	case tlswire.HandshakeClientHello:
+		if h, err := tlswire.ParseClientHello(m.Body); err == nil && d == ClientToServer {
+			l.clientHello(f, h)
+		}
+	case tlswire.HandshakeServerHello:
+		if h, err := tlswire.ParseServerHello(m.Body); err == nil && d == ServerToClient && !h.HelloRetryRequest {
+			l.serverHello(f, h)
+		}
+	case tlswire.HandshakeEncryptedExtensions:
+		if e, err := tlswire.ParseEncryptedExtensions(m.Body); err == nil {
+			l.facts.ALPN = e.ALPN
+			f.note(onHello)
+		}
+	case tlswire.HandshakeCertificate:
+		if d == ServerToClient {
+			l.certificate(f, m.Body)
+		}
+	case tlswire.HandshakeClientKeyExchange:
+		l.legacyClient = true
+	}
+}
+
+func (l *tlsLayer) clientHello(f *Flow, h *tlswire.ClientHello) {
+	if l.facts.Hello {
+		return // the second of a HelloRetryRequest says the same
+	}
+	l.facts.Hello = true
+	l.facts.SNI, l.facts.ECH, l.facts.Offered = h.ServerName, h.ECH, h.ALPN
+	l.facts.JA3, l.facts.JA4 = ja4.JA3(h), ja4.JA4(h)
+	f.note(onHello)
+}
+
+func (l *tlsLayer) serverHello(f *Flow, h *tlswire.ServerHello) {
+	l.facts.ServerHello = true
+	l.facts.Version, l.facts.Suite = h.NegotiatedVersion, h.CipherSuite
+	l.facts.EncryptThenMAC = h.EncryptThenMAC
+	if h.NegotiatedVersion < tlswire.VersionTLS13 {
+		l.facts.ALPN = h.ALPN
+	}
+	l.facts.JA3S = ja4.JA3S(h)
+	l.suite, _ = tlswire.SuiteByID(h.CipherSuite)
+	l.facts.SizesExact = l.suite.Cipher.BlockLen() == 0
+	f.dialogue.tickets = h.NegotiatedVersion == tlswire.VersionTLS13
+	f.note(onHello)
+}
+
+func (l *tlsLayer) certificate(f *Flow, body []byte) {
+	c, err := tlswire.ParseCertificate(l.facts.Version, body)
+	if err != nil || len(c.Entries) == 0 {
+		return
+	}
+	l.facts.Certificate = c.Traits()
+	f.note(onCertificate)
+}
+
+// open gives a record to the opener and says whether it took it.
+func (l *tlsLayer) open(f *Flow, s Segment, r tlswire.Record) bool {
+	side := &l.sides[s.Direction.index()]
+	was := l.opener.Opened()
+	typ, plain, err := l.opener.Open(s.Direction == ClientToServer, r)
+	if reason := l.opener.Reason(); reason != "" && !l.opener.Opened() {
+		l.facts.NotOpened = reason
+		l.opener = nil
+		l.sides[0].stream.KeepApplicationData = false
+		l.sides[1].stream.KeepApplicationData = false
+		return false
+	}
+	if !l.opener.Opened() {
+		return false
+	}
+	if !was {
+		l.facts.Opened = true
+	}
+	if err != nil {
+		side.lost += r.Length
+		return true
+	}
+	switch typ {
+	case tlswire.ContentHandshake:
+		side.handshake.Feed(plain, func(m tlswire.Message) { l.message(f, s.Direction, m) })
+	case tlswire.ContentApplicationData:
+		l.facts.Records[s.Direction.index()]++
+		l.plaintext(f, s, plain)
+	}
+	return true
+}
+
+func (l *tlsLayer) plaintext(f *Flow, s Segment, plain []byte) {
+	side := &l.sides[s.Direction.index()]
+	if l.inner == nil {
+		l.inner = &opening{depth: l.depth}
+	}
+	l.inner.feed(f, Segment{Direction: s.Direction, Time: s.Time, Data: plain, Missing: side.lost})
+	side.lost = 0
+}
+
+// applicationData takes a record that stays closed: its size is the fact.
+func (l *tlsLayer) applicationData(f *Flow, s Segment, r tlswire.Record) {
+	if l.depth > 1 || l.handshakeData(f, s.Direction, r) {
+		return
+	}
+	l.records++
+	l.facts.Records[s.Direction.index()]++
+	size, exact, ok := l.plaintextSize(r)
+	if !ok {
+		f.note(onStream)
+		l.giveUp(f)
+		return
+	}
+	l.facts.SizesExact = exact
+	if size.Hi > 0 {
+		if f.idle.add(s.Direction, size, s.Time) {
+			f.note(onIdle)
+		}
+		if !f.obs.Midstream && f.dialogue.add(s.Direction, size, f.rules.settings.Window) {
+			f.note(onRecord)
+		}
+	}
+	f.note(onStream)
+	l.giveUp(f)
+}
+
+// giveUp lets a flow go that showed nothing for long.
+func (l *tlsLayer) giveUp(f *Flow) {
+	if l.records >= maxUndecided {
+		f.close()
+	}
+}
+
+// handshakeData says that a TLS 1.3 record that looks like application data
+// belongs to the handshake: early data, the server's flight, the client's up
+// to its Finished, whose length the suite's hash gives (RFC 8446, Section
+// 4.4.4), and session tickets before the client first speaks.
+func (l *tlsLayer) handshakeData(f *Flow, d Direction, r tlswire.Record) bool {
+	if !l.tls13() {
+		return false
+	}
+	side, client := &l.sides[d.index()], &l.sides[0]
+	if d == ServerToClient {
+		if !f.obs.Seen[0] || len(f.dialogue.pieces) > 0 {
+			return false
+		}
+		if !client.finished {
+			return true
+		}
+		side.early++
+		return side.early <= maxTickets
+	}
+	if side.finished {
+		return false
+	}
+	if l.facts.ServerHello || !f.obs.Seen[1] {
+		side.early++
+	}
+	side.finished = l.isFinished(r.Length) || side.early >= maxFlight
+	return true
+}
+
+// isFinished says that a TLS 1.3 record can hold a Finished message alone.
+func (l *tlsLayer) isFinished(fragment int) bool {
+	const overhead = 4 + 1 + 16 // handshake header, content type, tag
+	sha256, sha384 := fragment == overhead+32, fragment == overhead+48
+	switch l.suite.PRF {
+	case tlswire.HashSHA256:
+		return sha256
+	case tlswire.HashSHA384:
+		return sha384
+	}
+	return sha256 || sha384
+}
+
+func (l *tlsLayer) tls13() bool {
+	if l.facts.ServerHello {
+		return l.facts.Version >= tlswire.VersionTLS13
+	}
+	return l.facts.Hello && !l.legacyClient && l.finishedLen == 0
+}
+
+// plaintextSize gives what a record's length tells of its plaintext.
+func (l *tlsLayer) plaintextSize(r tlswire.Record) (s Size, exact, ok bool) {
+	if l.facts.ServerHello {
+		lo, hi, ok := tlswire.PlaintextRange(l.facts.Version, l.suite, l.facts.EncryptThenMAC, r.Length)
+		return Size{lo, hi}, l.suite.Cipher.BlockLen() == 0, ok
+	}
+	overhead := 0
+	switch {
+	case l.tls13():
+		overhead = 1 + 16
+	case l.finishedLen == 4+12+24: // AES-GCM, AES-CCM (RFC 5288, Section 3)
+		overhead = 24
+	case l.finishedLen == 4+12+16: // ChaCha20-Poly1305 (RFC 7905), CCM_8
+		overhead = 16
+	default:
+		return sizeOfAnyAEAD(r.Length)
+	}
+	n := r.Length - overhead
+	return Size{n, n}, true, n >= 0
+}
+
+// sizeOfAnyAEAD gives the size where the handshake was not seen: between the
+// overheads of the AEAD suites.
+func sizeOfAnyAEAD(fragment int) (s Size, exact, ok bool) {
+	return Size{max(0, fragment-24), fragment - 16}, false, fragment >= 16
+}

@@ -1,0 +1,102 @@
+package tlskeys
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/des"
+	"crypto/hmac"
+	"crypto/rc4"
+	"fmt"
+
+	"golang.org/x/crypto/chacha20poly1305"
+
+	"sstpwarden/inspect/tlswire"
+)
+
+// A protection opens the records of one direction that are sealed with one
+// set of keys.
+type protection interface {
+	// open returns the content of r in buf, which has the length of r's
+	// fragment at least. For TLS 1.3 that is TLSInnerPlaintext. The
+	// sequence number is one of seq to seq+window-1; used is which. A
+	// record that none of them authenticates gives ok false.
+	open(buf []byte, r *tlswire.Record, seq uint64, window int) (plain []byte, used uint64, ok bool)
+	// lose steps over a record of n bytes that was not captured.
+	lose(n int)
+}
+
+// maxCiphertext bounds a record's fragment: RFC 5246, Section 6.2.3.
+const maxCiphertext = 1<<14 + 2048
+
+// errUnsupported is a cipher that the package cannot open.
+type errUnsupported struct{ cipher tlswire.Cipher }
+
+func (e errUnsupported) Error() string {
+	return fmt.Sprintf("cipher %v is not supported", e.cipher)
+}
+
+// newTLS12Protection returns what opens the records of one side up to TLS 1.2.
+func newTLS12Protection(v tlswire.Version, s tlswire.Suite, encryptThenMAC bool, keys directionKeys) (protection, error) {
+	switch {
+	case s.Cipher.AEAD():
+		a, err := newAEAD(s.Cipher, keys.key)
+		if err != nil {
+			return nil, err
+		}
+		p := &aead{authenticator: a, explicit: s.Cipher.ExplicitNonceLen()}
+		copy(p.iv[:], keys.iv)
+		return p, nil
+
+	case s.Cipher.BlockLen() > 0:
+		block, err := newBlock(s.Cipher, keys.key)
+		if err != nil {
+			return nil, err
+		}
+		return &cbc{
+			mode:           cipher.NewCBCDecrypter(block, keys.iv),
+			mac:            recordMAC{hash: hmac.New(hashNew(s.MAC), keys.mac)},
+			explicitIV:     v >= tlswire.VersionTLS11,
+			encryptThenMAC: encryptThenMAC,
+		}, nil
+
+	case s.Cipher == tlswire.CipherRC4_128:
+		c, err := rc4.NewCipher(keys.key)
+		if err != nil {
+			return nil, err
+		}
+		return &stream{cipher: c, mac: recordMAC{hash: hmac.New(hashNew(s.MAC), keys.mac)}}, nil
+	}
+	return nil, errUnsupported{s.Cipher}
+}
+
+func newAEAD(c tlswire.Cipher, key []byte) (authenticator, error) {
+	switch c {
+	case tlswire.CipherChaCha20Poly1305:
+		return chacha20poly1305.New(key)
+	case tlswire.CipherAES128GCM, tlswire.CipherAES256GCM:
+		block, err := aes.NewCipher(key)
+		if err != nil {
+			return nil, err
+		}
+		return cipher.NewGCM(block)
+	case tlswire.CipherAES128CCM, tlswire.CipherAES256CCM, tlswire.CipherAES128CCM8, tlswire.CipherAES256CCM8:
+		block, err := aes.NewCipher(key)
+		if err != nil {
+			return nil, err
+		}
+		return &ccm{block: block, tag: c.TagLen()}, nil
+	}
+	return nil, errUnsupported{c}
+}
+
+func newBlock(c tlswire.Cipher, key []byte) (cipher.Block, error) {
+	switch c {
+	case tlswire.CipherAES128CBC, tlswire.CipherAES256CBC:
+		return aes.NewCipher(key)
+	case tlswire.Cipher3DESCBC:
+		return des.NewTripleDESCipher(key)
+	case tlswire.CipherDESCBC:
+		return des.NewCipher(key)
+	}
+	return nil, errUnsupported{c}
+}

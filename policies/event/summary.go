@@ -1,0 +1,73 @@
+package event
+
+import "sstpwarden/inspect"
+
+// A Summary ends an audit.
+type Summary struct {
+	EventType string `json:"event_type"` // TypeSummary
+	Version   int    `json:"version"`
+	// What was read.
+	Files   uint64 `json:"files"`
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"`
+	Flows   uint64 `json:"flows"`
+	// What was found, and what the policy said to it, in flows.
+	Verdicts Verdicts `json:"verdicts"`
+	Actions  Actions  `json:"actions"`
+	// Dropped counts, by cause, what fell out because a limit was reached.
+	Dropped map[string]uint64 `json:"dropped,omitempty"`
+	// Errors are what could not be read or decided.
+	Errors []Error `json:"errors,omitempty"`
+	// Seconds is how long the audit took.
+	Seconds float64 `json:"seconds"`
+}
+
+// Verdicts counts flows by verdict.
+type Verdicts struct {
+	Undetermined uint64 `json:"undetermined"`
+	Suspected    uint64 `json:"suspected"`
+	Confirmed    uint64 `json:"confirmed"`
+	Cleared      uint64 `json:"cleared"`
+}
+
+// Actions counts flows by the policy's action.
+type Actions struct {
+	Allow uint64 `json:"allow"`
+	Log   uint64 `json:"log"`
+	Drop  uint64 `json:"drop"`
+}
+
+// An Error says what went wrong with a source.
+type Error struct {
+	Source string `json:"source"`
+	Error  string `json:"error"`
+}
+
+// NewSummary makes a Summary of nothing.
+func NewSummary() Summary { return Summary{EventType: TypeSummary, Version: Version} }
+
+// Count adds a flow by its Detection and, where it has one, its Decision.
+func (s *Summary) Count(e *Event) {
+	s.Flows++
+	switch e.Detection.Verdict {
+	case inspect.VerdictUndetermined:
+		s.Verdicts.Undetermined++
+	case inspect.VerdictSuspected:
+		s.Verdicts.Suspected++
+	case inspect.VerdictConfirmed:
+		s.Verdicts.Confirmed++
+	case inspect.VerdictCleared:
+		s.Verdicts.Cleared++
+	}
+	if e.Decision == nil {
+		return
+	}
+	switch e.Decision.Action {
+	case "allow":
+		s.Actions.Allow++
+	case "log":
+		s.Actions.Log++
+	case "drop":
+		s.Actions.Drop++
+	}
+}

@@ -1,0 +1,133 @@
+package policies
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"sstpwarden/inspect"
+	"sstpwarden/policies/event"
+)
+
+// A Gate says when a policy is asked, and what is done when it gives no answer.
+// It is safe for concurrent use; its fields are set before the first Update and
+// it must not be copied after it.
+type Gate struct {
+	Decider Decider
+	Point   Point
+	// DryRun marks every Decision so that nothing is done.
+	DryRun bool
+	// Timeout is how long one answer may take; 0 is for ever.
+	Timeout time.Duration
+	// OnError and OnTimeout stand in for answers that did not come.
+	OnError, OnTimeout StandIn
+
+	asked, errors, timeouts atomic.Uint64
+}
+
+// A StandIn is what is done with a connection when the policy gives no answer.
+// Its zero value drops SSTP and lets the rest be, with an event.
+type StandIn struct {
+	// SSTP is for connections that are suspected or confirmed, Rest for all
+	// others. "" stands for drop and for log. ActionAllow counts as ActionLog,
+	// because an error is never a silent allow; unknown actions as ActionDrop.
+	SSTP, Rest Action
+}
+
+func (s StandIn) action(v inspect.Verdict) Action {
+	a, zero := s.Rest, ActionLog
+	if v != inspect.VerdictUndetermined && v != inspect.VerdictCleared {
+		a, zero = s.SSTP, ActionDrop
+	}
+	switch a {
+	case "":
+		return zero
+	case ActionAllow, ActionLog:
+		return ActionLog
+	}
+	return ActionDrop
+}
+
+// The rules of stand-ins.
+const (
+	RulePolicyError   = "gate.policy_error"
+	RulePolicyTimeout = "gate.policy_timeout"
+)
+
+// Counts says how often a Gate asked, and how often no answer came.
+type Counts struct{ Asked, Errors, Timeouts uint64 }
+
+// Counts since the Gate was made.
+func (g *Gate) Counts() Counts {
+	return Counts{Asked: g.asked.Load(), Errors: g.errors.Load(), Timeouts: g.timeouts.Load()}
+}
+
+// Update tells that something happened to the connection that s belongs to, and
+// returns what is to be done with it from now on. Changed says that this is not
+// what the last Update returned; the first Decision is a change.
+//
+// The policy is asked once at each of StageConnect and StageHello, and at
+// StageDetection when the Detection is not the one that it was last asked with
+// (verdict, kind, score or set of proofs). Otherwise f is not looked at any
+// further, so Update may be called more often than there is something to say.
+//
+// An audit calls Update once, at the end of a connection and with
+// StageDetection: facts only accumulate, so the policy then sees all that it
+// would have been asked with before. A policy that looks at the stage itself is
+// audited by calling Update at each stage, as the other points do.
+//
+// With an error comes the Decision that stands in. The policy is not asked
+// again before something changes.
+func (g *Gate) Update(ctx context.Context, s *State, stage Stage, f *event.Flow) (d Decision, changed bool, err error) {
+	if !s.due(stage, &f.Detection) {
+		return s.Decision(), false, nil
+	}
+	d, err = g.ask(ctx, Input{
+		Event: event.New(f),
+		Stage: stage,
+		Point: g.Point,
+		Time:  event.NewTime(f.Last),
+	})
+	if err != nil {
+		err = fmt.Errorf("asking the policy about %v at stage %s: %w", f.Key, stage, err)
+	}
+	d.DryRun = d.DryRun || g.DryRun
+	if s.decision != nil && *s.decision == d {
+		return d, false, err
+	}
+	kept := d // only what is kept goes to the heap
+	s.decision = &kept
+	return d, true, err
+}
+
+// ask returns the policy's Decision, or the one that stands in and the reason.
+func (g *Gate) ask(ctx context.Context, in Input) (Decision, error) {
+	g.asked.Add(1)
+	if g.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, g.Timeout)
+		defer cancel()
+	}
+	d, err := g.Decider.Decide(ctx, in)
+	if err == nil {
+		err = d.check()
+	}
+	if err == nil {
+		return d, nil
+	}
+	standIn := Decision{Revision: d.Revision}
+	if errors.Is(err, context.DeadlineExceeded) {
+		g.timeouts.Add(1)
+		standIn.Action = g.OnTimeout.action(in.Detection.Verdict)
+		standIn.Rule = RulePolicyTimeout
+		standIn.Reason = "The policy gave no answer in time."
+	} else {
+		g.errors.Add(1)
+		standIn.Action = g.OnError.action(in.Detection.Verdict)
+		standIn.Rule = RulePolicyError
+		standIn.Reason = fmt.Sprintf("The policy gave no answer: %v.", err)
+	}
+	return standIn, err
+}

@@ -1,0 +1,103 @@
+package opa
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
+	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"sstpwarden/policies"
+)
+
+// EntryPoint is what policies must define.
+const EntryPoint = "data.sstp.decision"
+
+// A Decider is a compiled set of policies with its data. It is safe for
+// concurrent use and does not change.
+type Decider struct {
+	query    rego.PreparedEvalQuery
+	revision string
+}
+
+// New compiles the policies in fsys, with data as Rego's data document. It takes
+// every file whose name ends in .rego, in all folders, but for tests
+// (_test.rego). Data holds what JSON can say and may be nil.
+//
+// The error tells all that is wrong with the policies, each with its file and
+// line. It is [ErrNoDecision] if they do not define [EntryPoint].
+func New(ctx context.Context, fsys fs.FS, data map[string]any) (*Decider, error) {
+	sources, err := readModules(fsys, isPolicy)
+	if err != nil {
+		return nil, fmt.Errorf("reading policies: %w", err)
+	}
+	data, encoded, err := copyData(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading policy data: %w", err)
+	}
+	compiler, err := compile(sources)
+	if err != nil {
+		return nil, fmt.Errorf("compiling policies: %w", err)
+	}
+	if len(compiler.GetRules(ast.MustParseRef(EntryPoint))) == 0 {
+		return nil, fmt.Errorf("compiling policies: %w", ErrNoDecision)
+	}
+	query, err := rego.New(
+		rego.Query(EntryPoint),
+		rego.Compiler(compiler),
+		rego.Store(inmem.NewFromObjectWithOpts(data, inmem.OptReturnASTValuesOnRead(true))),
+		rego.StrictBuiltinErrors(true),
+		rego.GenerateJSON(func(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil }),
+	).PrepareForEval(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("preparing policies: %w", err)
+	}
+	return &Decider{query: query, revision: revision(sources, encoded)}, nil
+}
+
+// Revision names the policies and the data: twelve hexadecimal digits, which are
+// the same for the same files and data.
+func (d *Decider) Revision() string { return d.revision }
+
+// Decide evaluates the policies. It implements [policies.Decider].
+func (d *Decider) Decide(ctx context.Context, in policies.Input) (policies.Decision, error) {
+	out := policies.Decision{Revision: d.revision}
+	if err := ctx.Err(); err != nil {
+		return out, fmt.Errorf("evaluating %s: %w", EntryPoint, err)
+	}
+	// OPA would start a goroutine for each evaluation to watch ctx.
+	cancel := topdown.NewCancel()
+	stop := context.AfterFunc(ctx, cancel.Cancel)
+	defer stop()
+	results, err := d.query.Eval(ctx,
+		rego.EvalParsedInput(inputValue(&in)),
+		rego.EvalTime(in.Time.Time),
+		rego.EvalExternalCancel(cancel),
+	)
+	switch {
+	case err != nil && topdown.IsCancel(err) && ctx.Err() != nil:
+		return out, fmt.Errorf("evaluating %s: %w", EntryPoint, ctx.Err())
+	case isConflict(err):
+		return out, fmt.Errorf("%w: %w", ErrConflict, err)
+	case err != nil:
+		return out, fmt.Errorf("evaluating %s: %w", EntryPoint, err)
+	case len(results) == 0:
+		return out, ErrUndefined
+	case len(results) > 1 || len(results[0].Expressions) != 1:
+		return out, ErrConflict
+	}
+	value, ok := results[0].Expressions[0].Value.(ast.Value)
+	if !ok {
+		return out, &ResultError{Want: "an object", Got: fmt.Sprintf("%T", results[0].Expressions[0].Value)}
+	}
+	return decode(value, d.revision)
+}
+
+func isConflict(err error) bool {
+	var e *topdown.Error
+	return errors.As(err, &e) && e.Code == topdown.ConflictErr
+}
