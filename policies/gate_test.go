@@ -179,7 +179,9 @@ func TestGateDryRun(t *testing.T) {
 // What stands in for an answer that did not come: never an allow, and counted.
 func TestGateStandsIn(t *testing.T) {
 	fails := func(err error) DeciderFunc {
-		return func(context.Context, Input) (Decision, error) { return Decision{Action: ActionAllow, Revision: "7"}, err }
+		return func(context.Context, Input) (Decision, error) {
+			return Decision{Action: ActionAllow, Revision: "7"}, err
+		}
 	}
 	answers := func(d Decision) DeciderFunc {
 		return func(context.Context, Input) (Decision, error) { return d, nil }

@@ -16,9 +16,9 @@ func JA4(h *tlswire.ClientHello) string {
 	return p.head + "_" + hash12(p.suites, p.suites) + "_" + hash12(p.extensions, p.tail())
 }
 
-// JA4Raw returns the fingerprint with the lists themselves where JA4 has their
-// hashes (JA4_r), which shows in what two fingerprints differ.
-func JA4Raw(h *tlswire.ClientHello) string {
+// Raw returns the client's JA4_r fingerprint: the lists themselves where JA4 has
+// their hashes, which shows in what two clients differ.
+func Raw(h *tlswire.ClientHello) string {
 	p := partsOf(h)
 	return p.head + "_" + p.suites + "_" + p.tail()
 }

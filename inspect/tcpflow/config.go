@@ -54,8 +54,8 @@ type Config struct {
 	MaxFragmentBytes int
 	FragmentTimeout  time.Duration
 
-	// Open gives the Stream of a connection, at its first payload. A nil
-	// Stream means that nobody wants its bytes.
+	// Open gives the Stream of a connection, at its first payload. Key is
+	// final by then. A nil Stream means that nobody wants its bytes.
 	Open func(*Conn) Stream
 	// Changed, if set, is called after each Feed that returned true. That
 	// can be a connection other than the packet's: time passing and limits

@@ -305,7 +305,7 @@ func TestEnds(t *testing.T) {
 		{"RST, its own bytes late", []seg{c(RST, 1006, 0, ""), c(ACK, 1004, 5001, "de")}, tcpflow.EndRST, "rst", "abcde"},
 		{"new bytes after RST take it back", []seg{c(RST, 1004, 0, ""), c(ACK, 1004, 5001, "de")}, tcpflow.EndOpen, "", "abcde"},
 		{"but not the other side's RST", []seg{s(RST, 5001, 0, ""), c(RST, 1004, 0, ""), c(ACK, 1004, 5001, "de")}, tcpflow.EndRST, "rst", "abcde"},
-		{"RST with a wild number", []seg{c(RST, 3_000_000_000, 0, ""), s(RST, 900, 0, "")}, tcpflow.EndOpen, "", "abc"},
+		{"RST with a wild number", []seg{c(RST, 3_000_000_000, 0, ""), s(RST, 4_000_000_000, 0, "")}, tcpflow.EndOpen, "", "abc"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -189,22 +189,28 @@ func (t *Table) start(c *Conn, from int) {
 // fin takes a FIN with the sequence number seq.
 func (t *Table) fin(c *Conn, from int, seq uint32) {
 	h := &c.half[from]
-	switch ahead := int32(seq - h.next); {
-	case ahead == 0:
-		t.finish(c, from)
+	ahead := int32(seq - h.next)
+	switch {
 	case ahead < 0 || ahead > maxAhead:
-	case c.live():
+	case c.live() && ahead > 0:
 		d := &t.assembly(c).dir[from]
 		d.fin, d.finAt = true, seq
-	case ahead <= near:
+	case ahead == 0 || c.flags&connSettled != 0 && ahead <= near:
 		h.next = seq
 		t.finish(c, from)
+	case ahead <= near:
+		t.mark(c, from) // bytes may yet come before it
 	}
 }
 
 // finish ends one direction: all before its FIN was delivered or skipped.
 func (t *Table) finish(c *Conn, from int) {
 	c.half[from].next++
+	t.mark(c, from)
+}
+
+// mark notes that one direction has ended, and the connection with the other.
+func (t *Table) mark(c *Conn, from int) {
 	c.ends[from] |= endFIN
 	if c.ends[1-from]&endFIN != 0 && c.in != listClosing {
 		c.end = EndFIN

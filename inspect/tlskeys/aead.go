@@ -29,9 +29,9 @@ type aead struct {
 
 func (a *aead) lose(int) {}
 
-func (a *aead) open(buf []byte, r *tlswire.Record, seq uint64, window int) ([]byte, uint64, bool) {
+func (a *aead) open(buf []byte, r *tlswire.Record, n numbers) ([]byte, uint64, error) {
 	if len(r.Fragment) < a.explicit+a.Overhead() {
-		return nil, 0, false
+		return nil, 0, errNotAuthentic
 	}
 	ciphertext := r.Fragment[a.explicit:]
 	var ad []byte
@@ -41,16 +41,17 @@ func (a *aead) open(buf []byte, r *tlswire.Record, seq uint64, window int) ([]by
 		ad = binary.BigEndian.AppendUint64(a.ad[:0], 0)
 		ad = appendHeader(ad, r, len(ciphertext)-a.Overhead())
 	}
-	for end := seq + uint64(window); seq != end; seq++ {
+	for i := range n.len() {
+		seq := n.at(i)
 		if !a.tls13 {
 			binary.BigEndian.PutUint64(ad, seq)
 		}
 		plain, err := a.Open(buf[:0], a.nonceOf(seq, r.Fragment), ciphertext, ad)
 		if err == nil {
-			return plain, seq, true
+			return plain, seq, nil
 		}
 	}
-	return nil, 0, false
+	return nil, 0, errNotAuthentic
 }
 
 func (a *aead) nonceOf(seq uint64, fragment []byte) []byte {

@@ -16,27 +16,28 @@ import (
 //	encrypt then MAC   [IV] E( content | padding | padding length ) | MAC
 //
 // TLS 1.0 sends no IV: it is the last block of the record before. mode
-// carries it over. With an IV in the record that runs through mode
-// as well: it comes out as a block that means nothing, and what follows is right.
+// carries it over. With an IV in the record that runs through mode as well: it
+// comes out as a block that means nothing, and what follows is right.
 type cbc struct {
 	mode           cipher.BlockMode
 	mac            recordMAC
 	explicitIV     bool
 	encryptThenMAC bool
+	chained        bool // mode holds the block that the next record needs
 }
 
-func (c *cbc) lose(int) {}
+func (c *cbc) lose(int) { c.chained = false }
 
-func (c *cbc) open(buf []byte, r *tlswire.Record, seq uint64, window int) ([]byte, uint64, bool) {
+func (c *cbc) open(buf []byte, r *tlswire.Record, n numbers) ([]byte, uint64, error) {
 	sealed, tag := r.Fragment, []byte(nil)
 	if c.encryptThenMAC {
 		if len(sealed) < c.mac.size() {
-			return nil, 0, false
+			return nil, 0, errNotAuthentic
 		}
 		sealed, tag = cutTail(sealed, c.mac.size())
 	}
 	if len(sealed)%c.mode.BlockSize() != 0 {
-		return nil, 0, false
+		return nil, 0, errNotAuthentic
 	}
 	// This comes before any check: the next record's IV depends on it.
 	plain := buf[:len(sealed)]
@@ -44,21 +45,37 @@ func (c *cbc) open(buf []byte, r *tlswire.Record, seq uint64, window int) ([]byt
 	if c.explicitIV {
 		plain = plain[min(c.mode.BlockSize(), len(plain)):]
 	}
-
-	content, ok := cutPadding(plain)
-	if !ok {
-		return nil, 0, false
-	}
 	if c.encryptThenMAC {
-		used, ok := c.mac.find(r, sealed, tag, seq, window)
-		return content, used, ok
+		return c.openEncryptThenMAC(plain, r, sealed, tag, n)
 	}
-	if len(content) < c.mac.size() {
-		return nil, 0, false
+	content, ok := cutPadding(plain)
+	if !ok || len(content) < c.mac.size() {
+		return nil, 0, errNotAuthentic
 	}
 	content, tag = cutTail(content, c.mac.size())
-	used, ok := c.mac.find(r, content, tag, seq, window)
-	return content, used, ok
+	used, err := c.mac.find(r, content, tag, n)
+	return content, used, err
+}
+
+func (c *cbc) openEncryptThenMAC(plain []byte, r *tlswire.Record, sealed, tag []byte, n numbers) ([]byte, uint64, error) {
+	used, err := c.mac.find(r, sealed, tag, n)
+	if !c.explicitIV {
+		// The MAC does not cover the IV, without which the first block is
+		// garbage.
+		chained := c.chained && used == n.next
+		c.chained = err == nil
+		if err == nil && !chained {
+			return nil, used, errNoIV
+		}
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	content, ok := cutPadding(plain)
+	if !ok {
+		return nil, 0, errNotAuthentic
+	}
+	return content, used, nil
 }
 
 func cutTail(b []byte, n int) (head, tail []byte) { return b[:len(b)-n], b[len(b)-n:] }
@@ -93,20 +110,20 @@ type recordMAC struct {
 
 func (m *recordMAC) size() int { return m.hash.Size() }
 
-// find returns the sequence number, from seq to seq+window-1, with which tag
-// is the MAC over data.
-func (m *recordMAC) find(r *tlswire.Record, data, tag []byte, seq uint64, window int) (uint64, bool) {
+// find returns the sequence number with which tag is the MAC over data.
+func (m *recordMAC) find(r *tlswire.Record, data, tag []byte, n numbers) (uint64, error) {
 	header := appendHeader(m.header[:8], r, len(data))
-	for end := seq + uint64(window); seq != end; seq++ {
+	for i := range n.len() {
+		seq := n.at(i)
 		binary.BigEndian.PutUint64(header, seq)
 		m.hash.Reset()
 		m.hash.Write(header)
 		m.hash.Write(data)
 		if hmac.Equal(m.hash.Sum(m.sum[:0]), tag) {
-			return seq, true
+			return seq, nil
 		}
 	}
-	return 0, false
+	return 0, errNotAuthentic
 }
 
 // A stream opens records of a stream cipher (RFC 5246, Section 6.2.3.1). Its
@@ -126,13 +143,13 @@ func (s *stream) lose(n int) {
 	}
 }
 
-func (s *stream) open(buf []byte, r *tlswire.Record, seq uint64, window int) ([]byte, uint64, bool) {
+func (s *stream) open(buf []byte, r *tlswire.Record, n numbers) ([]byte, uint64, error) {
 	plain := buf[:len(r.Fragment)]
 	s.cipher.XORKeyStream(plain, r.Fragment)
 	if len(plain) < s.mac.size() {
-		return nil, 0, false
+		return nil, 0, errNotAuthentic
 	}
 	content, tag := cutTail(plain, s.mac.size())
-	used, ok := s.mac.find(r, content, tag, seq, window)
-	return content, used, ok
+	used, err := s.mac.find(r, content, tag, n)
+	return content, used, err
 }

@@ -17,6 +17,7 @@ var (
 	ErrLost = errors.New("record was not captured whole")
 
 	errNotAuthentic = errors.New("record does not authenticate: records before it were lost, or the secrets are not its own")
+	errNoIV         = errors.New("record's IV was lost with the record before")
 	errTooLarge     = errors.New("record is longer than a record can be")
 	errNoContent    = errors.New("record has no content type")
 	errNotHandshake = errors.New("record holds no handshake messages: it is encrypted, and what comes before it was lost")
@@ -60,7 +61,8 @@ type half struct {
 	messages tlswire.Handshake
 
 	seq    uint64 // of the next record, counted from the last change of keys
-	search int    // bytes that may still be spent on finding lost sequence numbers
+	missed int    // records since the last one that was opened
+	search int    // bytes that may still be spent on finding sequence numbers
 	buf    []byte // what was opened last
 
 	protection protection // up to TLS 1.2
@@ -70,7 +72,8 @@ type half struct {
 }
 
 const (
-	// searchWindow is how many sequence numbers are tried for a record.
+	// searchWindow is how many sequence numbers are tried for a record, from
+	// the next one on; as many behind it after records that did not open.
 	searchWindow = 256
 	// searchBytes bounds what is spent on a record, and on several in a row that
 	// cannot be opened: two generations of keys with all of the window
@@ -165,6 +168,7 @@ func (o *Opener) recordError(h *half, r *tlswire.Record, err error) error {
 	}
 	e := &RecordError{FromClient: h.client, Type: r.Type, Sequence: h.seq, Err: err}
 	h.seq++
+	h.missed++
 	return e
 }
 
@@ -234,12 +238,16 @@ func (o *Opener) openTLS12(h *half, r *tlswire.Record) (tlswire.ContentType, []b
 			return 0, nil, err
 		}
 	}
-	window := h.window(r)
-	plain, used, ok := h.protection.open(h.buffer(r), r, h.seq, window)
-	if !ok {
-		h.spend(r, window)
+	n := h.numbers(r)
+	plain, used, err := h.protection.open(h.buffer(r), r, n)
+	if err != nil {
 		h.messages.Lose()
-		return 0, nil, o.recordError(h, r, errNotAuthentic)
+		if errors.Is(err, errNoIV) {
+			h.seq = used
+		} else {
+			h.spend(r, n.len())
+		}
+		return 0, nil, o.recordError(h, r, err)
 	}
 	o.succeed(h, used)
 	return r.Type, plain, nil
@@ -252,7 +260,7 @@ func (o *Opener) changeCipher(h *half) error {
 	if p == nil {
 		return o.fail(h, reason)
 	}
-	h.protection, h.seq = p, 0
+	h.protection, h.seq, h.missed = p, 0, 0
 	return nil
 }
 
@@ -261,19 +269,22 @@ func (o *Opener) succeed(h *half, used uint64) {
 	if used != h.seq {
 		h.messages.Lose()
 	}
-	h.seq = used + 1
+	h.seq, h.missed = used+1, 0
 	h.search = searchBytes
 	o.opened = true
 }
 
-// window returns how many sequence numbers may be tried for a record.
-func (h *half) window(r *tlswire.Record) int {
-	return min(max(h.search/recordCost(r), 1), searchWindow)
+// numbers returns the sequence numbers that are tried for a record.
+func (h *half) numbers(r *tlswire.Record) numbers {
+	affordable := h.search / recordCost(r)
+	n := numbers{next: h.seq, ahead: min(max(affordable, 1), searchWindow)}
+	n.behind = min(h.missed, max(affordable-n.ahead, 0), searchWindow)
+	return n
 }
 
-// spend notes that they were tried in vain.
-func (h *half) spend(r *tlswire.Record, window int) {
-	h.search -= min(h.search, window*recordCost(r))
+// spend notes that so many were tried in vain.
+func (h *half) spend(r *tlswire.Record, tries int) {
+	h.search -= min(h.search, tries*recordCost(r))
 }
 
 // recordCost is what trying to open a record costs, in bytes; even one without content

@@ -17,16 +17,30 @@ import (
 // set of keys.
 type protection interface {
 	// open returns the content of r in buf, which has the length of r's
-	// fragment at least. For TLS 1.3 that is TLSInnerPlaintext. The
-	// sequence number is one of seq to seq+window-1; used is which. A
-	// record that none of them authenticates gives ok false.
-	open(buf []byte, r *tlswire.Record, seq uint64, window int) (plain []byte, used uint64, ok bool)
+	// fragment at least. For TLS 1.3 that is TLSInnerPlaintext. Used is which
+	// of the sequence numbers authenticates the record. The error is
+	// errNotAuthentic if none does, or errNoIV.
+	open(buf []byte, r *tlswire.Record, n numbers) (plain []byte, used uint64, err error)
 	// lose steps over a record of n bytes that was not captured.
 	lose(n int)
 }
 
-// maxCiphertext bounds a record's fragment: RFC 5246, Section 6.2.3.
-const maxCiphertext = 1<<14 + 2048
+// numbers is the sequence numbers that a record may have, the likely ones
+// first: the next one and those ahead of it, if records were lost, then
+// those behind it, if something was taken for a record that was none.
+type numbers struct {
+	next          uint64
+	ahead, behind int // how many; next is one of those ahead
+}
+
+func (n numbers) len() int { return n.ahead + n.behind }
+
+func (n numbers) at(i int) uint64 {
+	if i < n.ahead {
+		return n.next + uint64(i)
+	}
+	return n.next - 1 - uint64(i-n.ahead)
+}
 
 // errUnsupported is a cipher that the package cannot open.
 type errUnsupported struct{ cipher tlswire.Cipher }
@@ -56,6 +70,7 @@ func newTLS12Protection(v tlswire.Version, s tlswire.Suite, encryptThenMAC bool,
 			mode:           cipher.NewCBCDecrypter(block, keys.iv),
 			mac:            recordMAC{hash: hmac.New(hashNew(s.MAC), keys.mac)},
 			explicitIV:     v >= tlswire.VersionTLS11,
+			chained:        true,
 			encryptThenMAC: encryptThenMAC,
 		}, nil
 

@@ -24,31 +24,33 @@ type generation struct {
 // openTLS13 opens an encrypted record of TLS 1.3.
 func (o *Opener) openTLS13(h *half, r *tlswire.Record) (tlswire.ContentType, []byte, error) {
 	// First as if nothing was lost.
-	if plain, ok := o.try(h, r, 1); ok {
+	if plain, ok := o.try(h, r, numbers{next: h.seq, ahead: 1}); ok {
 		return o.inner(h, r, plain)
 	}
 	if h.generation == nil && len(h.following) == 0 {
 		return 0, nil, o.fail(h, o.missing(h))
 	}
-	window := h.window(r)
-	if plain, ok := o.try(h, r, window); ok {
+	n := h.numbers(r)
+	if plain, ok := o.try(h, r, n); ok {
 		return o.inner(h, r, plain)
 	}
-	h.spend(r, window*(1+len(h.following)))
+	h.spend(r, n.len()+n.ahead*len(h.following))
 	return 0, nil, o.recordError(h, r, errNotAuthentic)
 }
 
-// try opens a record with the keys in use and with those that may follow.
-func (o *Opener) try(h *half, r *tlswire.Record, window int) (plain []byte, ok bool) {
+// try opens a record with the keys in use, and with those that may follow,
+// which count from 0.
+func (o *Opener) try(h *half, r *tlswire.Record, n numbers) (plain []byte, ok bool) {
 	buf := h.buffer(r)
 	if g := h.generation; g != nil {
-		if plain, used, ok := g.open(buf, r, h.seq, window); ok {
+		if plain, used, err := g.open(buf, r, n); err == nil {
 			o.succeed(h, used)
 			return plain, true
 		}
 	}
+	n.next, n.behind = 0, 0
 	for _, g := range o.followers(h) {
-		if plain, used, ok := g.open(buf, r, 0, window); ok {
+		if plain, used, err := g.open(buf, r, n); err == nil {
 			h.messages.Lose()
 			h.change(g)
 			o.succeed(h, used)
@@ -67,12 +69,12 @@ func (o *Opener) inner(h *half, r *tlswire.Record, plain []byte) (tlswire.Conten
 			return tlswire.ContentType(plain[i]), plain[:i], nil
 		}
 	}
-	h.seq-- // recordError counts the record
+	h.seq-- // it was counted already
 	return 0, nil, o.recordError(h, r, errNoContent)
 }
 
 func (h *half) change(g *generation) {
-	h.generation, h.following, h.seq = g, nil, 0
+	h.generation, h.following, h.seq, h.missed = g, nil, 0, 0
 }
 
 // advance begins the next generation where a handshake message says so. If its

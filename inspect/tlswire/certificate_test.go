@@ -10,7 +10,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
-	"io"
 	"math/big"
 	"net"
 	"net/netip"
@@ -66,7 +65,7 @@ func TestCertificate(t *testing.T) {
 				t.Errorf("appended (-want +got):\n%s", diff)
 			}
 			for i := range tt.b {
-				if _, err := tlswire.ParseCertificate(tt.version, tt.b[:i]); err != io.ErrUnexpectedEOF {
+				if _, err := tlswire.ParseCertificate(tt.version, tt.b[:i]); !isEOF(err) {
 					t.Errorf("%d bytes: %v", i, err)
 				}
 			}

@@ -3,7 +3,6 @@ package tlswire_test
 import (
 	"bytes"
 	"errors"
-	"io"
 	"slices"
 	"testing"
 
@@ -17,7 +16,7 @@ func checkError(t *testing.T, err error, n int) {
 	t.Helper()
 	var syntax *tlswire.SyntaxError
 	switch {
-	case err == io.ErrUnexpectedEOF:
+	case isEOF(err):
 	case errors.As(err, &syntax) && syntax.Section != "" && syntax.Field != "" && 0 <= syntax.Offset && syntax.Offset <= n:
 	default:
 		t.Fatalf("%#v for %d bytes", err, n)

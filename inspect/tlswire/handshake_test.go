@@ -3,7 +3,6 @@ package tlswire_test
 import (
 	"bytes"
 	"errors"
-	"io"
 	"slices"
 	"testing"
 
@@ -38,7 +37,7 @@ func TestMessage(t *testing.T) {
 				t.Error("appended otherwise")
 			}
 			for i := range min(len(tt.b), 300) {
-				if _, _, err := tlswire.ParseMessage(tt.b[:i]); err != io.ErrUnexpectedEOF {
+				if _, _, err := tlswire.ParseMessage(tt.b[:i]); !isEOF(err) {
 					t.Fatalf("%d bytes: %v", i, err)
 				}
 			}

@@ -2,6 +2,7 @@ package tlswire_test
 
 import (
 	"encoding/hex"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,3 +41,7 @@ func suite(t testing.TB, id tlswire.CipherSuite) tlswire.Suite {
 	}
 	return s
 }
+
+// isEOF says whether err is io.ErrUnexpectedEOF itself, not something around
+// it: parsing may be asked for often, and its callers need not unwrap.
+func isEOF(err error) bool { return any(err) == any(io.ErrUnexpectedEOF) }

@@ -2,7 +2,6 @@ package tlswire_test
 
 import (
 	"errors"
-	"io"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -45,7 +44,7 @@ func TestRecordHeader(t *testing.T) {
 				t.Errorf("appended (-want +got):\n%s", diff)
 			}
 			for i := range tt.b {
-				if _, _, err := tlswire.ParseRecordHeader(tt.b[:i]); err != io.ErrUnexpectedEOF {
+				if _, _, err := tlswire.ParseRecordHeader(tt.b[:i]); !isEOF(err) {
 					t.Errorf("%d bytes: %v", i, err)
 				}
 			}

@@ -96,9 +96,10 @@ func (f *search) look() bool {
 			f.aligned = f.aligned && f.waiting || f.at == f.origin
 			f.waiting = true
 			return false
+		case noRecord:
+			f.at++
+			f.waiting = false
 		}
-		f.at++
-		f.waiting = false
 	}
 	return false
 }
@@ -153,8 +154,9 @@ func likelyHeader(b []byte) (Record, bool) {
 		return r, r.Length == 1
 	case ContentAlert: // two bytes, or those and what encryption adds
 		return r, 2 <= r.Length && r.Length <= 320
+	default:
+		return r, true
 	}
-	return r, true
 }
 
 const (

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -71,7 +70,7 @@ func TestServerHello(t *testing.T) {
 			}
 			for i := range tt.b {
 				_, err := tlswire.ParseServerHello(tt.b[:i])
-				if i == tt.bare && err != nil || i != tt.bare && err != io.ErrUnexpectedEOF {
+				if i == tt.bare && err != nil || i != tt.bare && !isEOF(err) {
 					t.Errorf("%d bytes: %v", i, err)
 				}
 			}
@@ -156,7 +155,7 @@ func TestEncryptedExtensions(t *testing.T) {
 			t.Errorf("%s: appended (-want +got):\n%s", tt.name, diff)
 		}
 		for i := range tt.b {
-			if _, err := tlswire.ParseEncryptedExtensions(tt.b[:i]); err != io.ErrUnexpectedEOF {
+			if _, err := tlswire.ParseEncryptedExtensions(tt.b[:i]); !isEOF(err) {
 				t.Errorf("%s: %d bytes: %v", tt.name, i, err)
 			}
 		}

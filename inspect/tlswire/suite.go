@@ -140,8 +140,9 @@ func (h Hash) Size() int {
 		return 32
 	case HashSHA384:
 		return 48
+	default:
+		return 0
 	}
-	return 0
 }
 
 // enumName returns names[v], or the number where there is no name for it.

@@ -238,16 +238,19 @@ func TestGate(t *testing.T) {
 		Start: now, Last: now,
 		Detection: inspect.Detection{Verdict: inspect.VerdictSuspected},
 	}
-	for policy, rule := range map[string]string{
-		endless: policies.RulePolicyTimeout,
-		`decision := {"action": "alow", "reason": "r", "rule": "r"}`: policies.RulePolicyError,
+	for _, tt := range []struct {
+		policy, rule string
+		timeout      time.Duration
+	}{
+		{endless, policies.RulePolicyTimeout, 5 * time.Millisecond},
+		{`decision := {"action": "alow", "reason": "r", "rule": "r"}`, policies.RulePolicyError, 0},
 	} {
-		d := newDecider(t, policy)
-		g := policies.Gate{Decider: d, Point: policies.PointNFQ, Timeout: 5 * time.Millisecond}
+		d := newDecider(t, tt.policy)
+		g := policies.Gate{Decider: d, Point: policies.PointNFQ, Timeout: tt.timeout}
 		var s policies.State
 		got, changed, err := g.Update(context.Background(), &s, policies.StageDetection, &f)
-		if err == nil || !changed || got.Action != policies.ActionDrop || got.Rule != rule || got.Revision != d.Revision() {
-			t.Errorf("%s: got %+v, %t, %v", rule, got, changed, err)
+		if err == nil || !changed || got.Action != policies.ActionDrop || got.Rule != tt.rule || got.Revision != d.Revision() {
+			t.Errorf("%s: got %+v, %t, %v", tt.rule, got, changed, err)
 		}
 	}
 }

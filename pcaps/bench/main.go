@@ -1,0 +1,5 @@
+//go:debug cryptocustomrand=1
+
+package main
+
+func main() {}
