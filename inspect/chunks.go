@@ -4,7 +4,6 @@ package inspect
 type chunks struct {
 	state chunkState
 	left  uint64 // of the chunk's data
-	digit bool   // the size has one
 	empty bool   // the trailer line is empty so far
 }
 
@@ -42,7 +41,7 @@ func (c *chunks) step(b byte) (done bool) {
 	switch c.state {
 	case chunkSize:
 		if d, ok := hexDigit(b); ok && c.left < 1<<59 {
-			c.left, c.digit = c.left<<4|d, true
+			c.left = c.left<<4 | d
 			return false
 		}
 		c.state = chunkExtension
@@ -58,7 +57,7 @@ func (c *chunks) step(b byte) (done bool) {
 		}
 	case chunkEnd:
 		if b == '\n' {
-			c.state, c.digit = chunkSize, false
+			c.state = chunkSize
 		}
 	case chunkTrailer:
 		switch b {

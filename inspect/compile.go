@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+
+	"sstpwarden/inspect/sstp"
 )
 
 var ruleID = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$`)
@@ -13,7 +15,17 @@ var ruleID = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$`)
 // captures can carry it.
 const maxWeight = 100
 
-var errEmpty = errors.New("is missing")
+// maxStarts and maxWrites bound how many writes a step or a run may ask for:
+// all ways to put records together to writes are tried.
+const (
+	maxStarts = 4
+	maxWrites = 8
+)
+
+var (
+	errEmpty    = errors.New("is missing")
+	errNoHeader = errors.New("asks for the value of no header: give header too")
+)
 
 // compile checks one rule and gives it its matchers.
 func compile(i int, r Rule, index map[string]int) (compiled, error) {
@@ -47,10 +59,18 @@ func compile(i int, r Rule, index map[string]int) (compiled, error) {
 	if field, err := c.compileMatch(); err != nil {
 		return fail(field, err)
 	}
-	if c.Proof && c.when&(onRecord|onIdle|onHello|onCertificate) != 0 {
+	if c.Proof && !c.readsClear() {
 		return fail("proof", errors.New("TLS traits prove nothing: only SSTP read in clear does"))
 	}
 	return c, nil
+}
+
+// readsClear says that the rule asks for something that was read in clear, and
+// for nothing else.
+func (c *compiled) readsClear() bool {
+	m := &c.Match
+	clear := m.Connect != nil || m.HTTP != nil || m.SSTP != nil || m.Stream != nil && m.Stream.Protocol == "sstp"
+	return clear && c.when&(onRecord|onIdle|onHello|onCertificate) == 0
 }
 
 func references(ids []string, index map[string]int, self string) ([]int, error) {
@@ -89,9 +109,18 @@ func (c *compiled) compileMatch() (field string, err error) {
 		add(when, streamMatcher{*m.Stream})
 	}
 	if m.Connect != nil {
+		if m.Connect.Value != nil && m.Connect.Header == nil {
+			return "match.connect.value", errNoHeader
+		}
 		add(onConnect, headMatcher{*m.Connect, true})
 	}
 	if m.HTTP != nil {
+		switch {
+		case m.HTTP.Value != nil && m.HTTP.Header == nil:
+			return "match.http.value", errNoHeader
+		case m.HTTP.Tunnel:
+			return "match.http.tunnel", errors.New("only a connect has a tunnel")
+		}
 		add(onHTTP, headMatcher{*m.HTTP, false})
 	}
 	if m.Hello != nil {
@@ -112,6 +141,9 @@ func (c *compiled) compileMatch() (field string, err error) {
 		}
 		if len(m.Run.Writes) == 0 {
 			return "match.run.writes", errEmpty
+		}
+		if len(m.Run.Writes) > maxWrites {
+			return "match.run.writes", fmt.Errorf("%d are too many: at most %d", len(m.Run.Writes), maxWrites)
 		}
 		add(onRecord, runMatcher{*m.Run, c.requires})
 	}
@@ -134,12 +166,27 @@ func (c *compiled) compileMatch() (field string, err error) {
 		if !slices.Contains([]string{"", "client", "server", "both"}, m.SSTP.Control) {
 			return "match.sstp.control", fmt.Errorf("%q: use client, server or both", m.SSTP.Control)
 		}
+		if !slices.Contains([]string{"", BindingMatches, BindingDiffers}, m.SSTP.Binding) {
+			return "match.sstp.binding", fmt.Errorf("%q: use %s or %s", m.SSTP.Binding, BindingMatches, BindingDiffers)
+		}
+		if m.SSTP.Message != "" && !knownMessage(m.SSTP.Message) {
+			return "match.sstp.message", fmt.Errorf("%q is no control message: use call_connect_request and the like", m.SSTP.Message)
+		}
 		add(onSSTP, sstpMatcher{*m.SSTP})
 	}
 	if len(c.match) == 0 {
 		return "match", errors.New("is missing: a rule without a condition would always hold")
 	}
 	return "", nil
+}
+
+func knownMessage(name string) bool {
+	for t := sstp.MessageCallConnectRequest; t <= sstp.MessageEchoResponse; t++ {
+		if t.String() == name {
+			return true
+		}
+	}
+	return false
 }
 
 func checkSteps(steps []Step) (field string, err error) {
@@ -153,6 +200,8 @@ func checkSteps(steps []Step) (field string, err error) {
 			return at + ".from", fmt.Errorf("%q: use client or server", s.From)
 		case s.Bytes == nil && len(s.Starts) == 0:
 			return at, errors.New("needs bytes or starts")
+		case len(s.Starts) > maxStarts:
+			return at + ".starts", fmt.Errorf("%d are too many: at most %d", len(s.Starts), maxStarts)
 		case i > 0 && steps[i-1].From == s.From:
 			return at + ".from", errors.New("a dialogue alternates: one side's turn ends where the other speaks")
 		}

@@ -3,6 +3,7 @@ package inspect
 import (
 	"math/bits"
 	"time"
+	"unicode/utf8"
 )
 
 // A Flow inspects one connection. It belongs to one goroutine at a time.
@@ -14,7 +15,8 @@ type Flow struct {
 
 	obs       Observation
 	detection Detection
-	layer     layer // the outermost; nil once settled
+	layer     layer     // the outermost; nil once settled
+	session   *TLSFacts // of the innermost TLS; nil without
 	dialogue  dialogue
 	idle      idle
 
@@ -58,7 +60,9 @@ func (f *Flow) Feed(s Segment) (changed bool) {
 		return false
 	}
 	f.changed = false
-	f.obs.Seen[s.Direction.index()] = true
+	if len(s.Data) > 0 {
+		f.obs.Seen[s.Direction.index()] = true
+	}
 	f.obs.Lost += uint64(s.Missing)
 	f.layer.feed(f, s)
 	if f.Settled() {
@@ -76,6 +80,10 @@ func (f *Flow) Learn(e Evidence) (changed bool) {
 	}
 	f.detection.Evidence = append(f.detection.Evidence, e)
 	f.conclude()
+	if f.decided() {
+		f.close()
+		f.release()
+	}
 	return true
 }
 
@@ -87,7 +95,7 @@ func (f *Flow) Settled() bool {
 
 // decided says that the verdict will not change whatever comes.
 func (f *Flow) decided() bool {
-	opened := f.in.follow && f.obs.TLS != nil && f.obs.TLS.Opened
+	opened := f.obs.TLS != nil && f.obs.TLS.Opened // SSTP may yet be read
 	switch f.detection.Verdict {
 	case VerdictCleared:
 		return !opened
@@ -207,12 +215,27 @@ func (f *Flow) hold(i int, r *compiled, detail string) {
 	}
 	e := Evidence{Rule: r.ID, Weight: weight, Proof: r.Proof, Detail: r.About}
 	if detail != "" {
-		e.Detail += ": " + detail
+		e.Detail += ": " + cut(detail, maxDetail)
 	}
 	f.detection.Evidence = append(f.detection.Evidence, e)
 	f.detection.Kind = max(f.detection.Kind, r.Kind)
 	f.vote("c", r.Client, weight)
 	f.vote("s", r.Server, weight)
+}
+
+// maxDetail bounds what evidence tells of what was seen, in bytes: a header
+// may have 64 KiB.
+const maxDetail = 512
+
+// cut shortens s to n bytes, between characters.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "..."
 }
 
 // anchorAt gives the record at which the first of the rules held, 0 where

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"math"
@@ -8,20 +9,26 @@ import (
 
 	"sstpwarden/inspect/httphead"
 	"sstpwarden/inspect/sstp"
+	"sstpwarden/inspect/tlswire"
 )
 
 // httpLayer follows HTTP/1.x on one stream: heads are read, bodies passed
 // over. CONNECT and SSTP_DUPLEX_POST turn the stream into a tunnel.
 type httpLayer struct {
-	depth    int
+	depth    int // TLS sessions around this stream
+	hops     int // CONNECTs around it
 	sides    [2]httpSide
 	requests []pendingRequest // without a response yet, oldest first
+	count    int              // requests so far
+	shown    int              // number of the request in the facts
+	proxied  bool             // a CONNECT made the tunnel: anything may run in it
 	inner    layer            // what runs in the tunnel
 	dead     bool
 }
 
+// A pendingRequest is what matters of a request until its response comes.
 type pendingRequest struct {
-	request *httphead.Request
+	number  int // from 1; 0 where the request was not seen
 	connect bool
 	head    bool // the response has no body whatever it says
 	duplex  bool // asks for an endless exchange
@@ -32,6 +39,8 @@ const maxPipelined = 64
 
 type httpSide struct {
 	state   httpState
+	after   httpState // what follows httpFirst
+	missed  bool      // bytes were lost
 	buf     []byte
 	scanner httphead.Scanner
 	body    uint64 // left of the body
@@ -41,12 +50,13 @@ type httpSide struct {
 type httpState uint8
 
 const (
-	httpHead    httpState = iota
-	httpBody              // body bytes with a known length
-	httpChunked           // a chunked body
-	httpUntilEnd          // a body that ends with the connection
-	httpRaw               // the tunnel's bytes
-	httpLost              // bytes were lost; nothing can be read any more
+	httpHead     httpState = iota
+	httpFirst              // a body's first bytes, which may be SSTP whatever the head says
+	httpBody               // body bytes with a known length
+	httpChunked            // a chunked body
+	httpUntilEnd           // a body that ends with the connection
+	httpRaw                // the tunnel's bytes
+	httpLost               // the place in the stream is lost
 )
 
 func (h *httpLayer) feed(f *Flow, s Segment) {
@@ -55,15 +65,18 @@ func (h *httpLayer) feed(f *Flow, s Segment) {
 	}
 	side := &h.sides[s.Direction.index()]
 	if s.Missing > 0 {
-		h.lose(side, uint64(s.Missing))
+		side.lose(uint64(s.Missing))
 	}
 	for len(s.Data) > 0 && !h.dead && !f.closed {
 		if h.answersTunnel(s.Direction, side) {
+			s.Data = side.take(s.Data)
 			side.state = httpRaw
 		}
 		switch side.state {
 		case httpHead:
 			s.Data = h.readHead(f, side, s)
+		case httpFirst:
+			s.Data = h.readFirst(f, side, s)
 		case httpBody:
 			n := min(side.body, uint64(len(s.Data)))
 			s.Data = s.Data[n:]
@@ -79,6 +92,10 @@ func (h *httpLayer) feed(f *Flow, s Segment) {
 		case httpRaw:
 			h.readRaw(f, s)
 			return
+		case httpLost:
+			if !side.resumes(s) {
+				return
+			}
 		default:
 			return
 		}
@@ -89,40 +106,89 @@ func (h *httpLayer) feed(f *Flow, s Segment) {
 // answersTunnel says that the server's body is in truth its half of a tunnel
 // that the client has begun, whatever the heads said.
 func (h *httpLayer) answersTunnel(d Direction, side *httpSide) bool {
-	return d == ServerToClient && h.sides[0].state == httpRaw &&
-		(side.state == httpBody || side.state == httpChunked || side.state == httpUntilEnd)
+	if d != ServerToClient || h.sides[0].state != httpRaw {
+		return false
+	}
+	switch side.state {
+	case httpFirst, httpBody, httpChunked, httpUntilEnd:
+		return true
+	case httpLost:
+		return side.missed
+	}
+	return false
+}
+
+// take gives the bytes held back and those that follow them.
+func (side *httpSide) take(b []byte) []byte {
+	if len(side.buf) == 0 {
+		return b
+	}
+	b = append(side.buf, b...)
+	side.buf = nil // b aliases it, and it is not written to again
+	return b
+}
+
+// hold keeps bytes until more have come. Whole is what take gave.
+func (side *httpSide) hold(whole []byte, cut bool) {
+	if cut {
+		side.buf = whole
+		return
+	}
+	side.buf = bytes.Clone(whole)
 }
 
 // lose copes with lost bytes: a body may have held them, a tunnel copes
 // itself, anything else is over.
-func (h *httpLayer) lose(side *httpSide, missing uint64) {
+func (side *httpSide) lose(missing uint64) {
+	side.missed = true
+	if side.state == httpFirst {
+		held := uint64(len(side.buf))
+		side.state, side.buf = side.after, nil
+		if side.state == httpBody {
+			missing += held
+		}
+	}
 	switch {
-	case side.state == httpRaw:
+	case side.state == httpRaw, side.state == httpUntilEnd:
 	case side.state == httpBody && side.body > missing:
 		side.body -= missing
 	case side.state == httpBody && side.body == missing:
 		side.state = httpHead
 	default:
-		side.state, side.buf = httpLost, nil
+		side.state, side.buf, side.scanner = httpLost, nil, httphead.Scanner{}
 	}
+}
+
+// resumes says that a segment behind a loss begins with something that can be
+// read again.
+func (side *httpSide) resumes(s Segment) bool {
+	if !side.missed {
+		return false
+	}
+	var probe openingSide
+	protocol, _ := probe.classify(s.Direction, s.Data)
+	if protocol != "http" && protocol != "sstp" {
+		return false
+	}
+	side.state = httpHead
+	return true
 }
 
 // readHead takes what it can of a head and returns the bytes behind it.
 func (h *httpLayer) readHead(f *Flow, side *httpSide, s Segment) (rest []byte) {
-	whole := s.Data
-	if len(side.buf) > 0 {
-		side.buf = append(side.buf, s.Data...)
-		whole = side.buf
-	}
-	if len(whole) >= sstp.HeaderLen && looksLikeControl(whole) {
-		return h.enterRaw(f, side, s, whole)
+	cut := len(side.buf) > 0
+	whole := side.take(s.Data)
+	switch yes, maybe := h.leavesHTTP(s.Direction, whole); {
+	case yes:
+		h.enterRaw(f, side, s, whole)
+		return nil
+	case maybe:
+		side.hold(whole, cut)
+		return nil
 	}
 	var n int
 	var err error
 	if s.Direction == ClientToServer {
-		if h.tunnelAsked() && classifyTLS(whole) {
-			return h.enterRaw(f, side, s, whole)
-		}
 		var req httphead.Request
 		if req, n, err = side.scanner.Request(whole); err == nil {
 			h.request(f, side, &req)
@@ -136,23 +202,60 @@ func (h *httpLayer) readHead(f *Flow, side *httpSide, s Segment) (rest []byte) {
 	switch {
 	case err == nil:
 		side.scanner = httphead.Scanner{}
-		rest = whole[n:]
-		if len(side.buf) > 0 { // rest aliases buf, which is not written to again
-			side.buf = nil
-		}
-		return rest
+		return whole[n:]
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		if len(side.buf) == 0 {
-			side.buf = append(side.buf, s.Data...)
-		}
+		side.hold(whole, cut)
 		return nil
 	}
-	side.state, side.buf = httpLost, nil
+	side.state = httpLost
 	if h.sides[0].state == httpLost && h.sides[1].state == httpLost && h.depth == 0 {
 		h.dead = true
 		f.close()
 	}
 	return nil
+}
+
+// leavesHTTP says that b, where a head would stand, is an SSTP control
+// message, or TLS behind a CONNECT. Maybe stands for a b that is too short to
+// tell.
+func (h *httpLayer) leavesHTTP(d Direction, b []byte) (yes, maybe bool) {
+	if d == ClientToServer && h.tunnelAsked() {
+		if yes, maybe = beginsRecord(b); yes || maybe {
+			return yes, maybe
+		}
+	}
+	return beginsControl(b)
+}
+
+func beginsRecord(b []byte) (yes, maybe bool) {
+	_, _, err := tlswire.ParseRecordHeader(b)
+	return err == nil, errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// readFirst looks at a body's first bytes. A server that does not keep to HTTP
+// may take anything for the request of SSTP.
+func (h *httpLayer) readFirst(f *Flow, side *httpSide, s Segment) (rest []byte) {
+	cut := len(side.buf) > 0
+	whole := side.take(s.Data)
+	yes, maybe := beginsControl(whole)
+	if !yes && !maybe && h.count == 0 && side.after == httpUntilEnd && s.Direction == ServerToClient {
+		// Behind a CONNECT that was not seen, perhaps.
+		if yes, maybe = beginsRecord(whole); yes {
+			h.proxied = true
+			f.obs.Protocol = "connect"
+			f.note(onStream)
+		}
+	}
+	switch {
+	case yes:
+		h.enterRaw(f, side, s, whole)
+		return nil
+	case maybe:
+		side.hold(whole, cut)
+		return nil
+	}
+	side.state = side.after
+	return whole
 }
 
 // tunnelAsked says that the newest request was a CONNECT.
@@ -161,13 +264,9 @@ func (h *httpLayer) tunnelAsked() bool {
 	return n > 0 && h.requests[n-1].connect
 }
 
-func classifyTLS(b []byte) bool {
-	protocol, known := classify(ClientToServer, b)
-	return known && protocol == "tls"
-}
-
 func (h *httpLayer) request(f *Flow, side *httpSide, req *httphead.Request) {
-	p := pendingRequest{request: req, connect: req.Method == "CONNECT", head: strings.EqualFold(req.Method, "HEAD")}
+	h.count++
+	p := pendingRequest{number: h.count, connect: req.Method == "CONNECT", head: strings.EqualFold(req.Method, "HEAD")}
 	n, given, err := req.Fields.ContentLength()
 	p.duplex = strings.EqualFold(req.Method, sstp.Method) || given && n > math.MaxInt64
 	if len(h.requests) < maxPipelined {
@@ -175,35 +274,50 @@ func (h *httpLayer) request(f *Flow, side *httpSide, req *httphead.Request) {
 	}
 	switch {
 	case p.connect:
-		h.connect(f, req)
-		return
 	case p.duplex:
 		side.state = httpRaw
 	case err != nil:
-		side.state = httpLost
+		side.state, side.after = httpFirst, httpLost
 	case chunked(req.Fields):
-		side.state = httpChunked
+		side.state, side.after = httpFirst, httpChunked
 	case n > 0:
-		side.state, side.body = httpBody, n
+		side.state, side.after, side.body = httpFirst, httpBody, n
+	}
+	user, _ := httphead.BasicUser(req.Fields.Get("Proxy-Authorization"))
+	req.Raw, req.Fields = "", withoutCredentials(req.Fields)
+	if p.connect && h.depth == 0 {
+		h.connect(f, req, user)
+		return
 	}
 	facts := f.httpFacts()
 	facts.Exchanges++
-	if facts.Request == nil || p.duplex || strings.EqualFold(facts.Request.Method, sstp.Method) == p.duplex && facts.Response == nil {
+	if facts.Request == nil || asksForSSTP(req, p.duplex) {
 		facts.Request, facts.Response = req, nil
+		h.shown = p.number
 	}
-	if id := req.Fields.Get(sstp.HeaderCorrelationID); id != "" {
-		f.sstpFacts().CorrelationID = id
+	if id, ok := req.Fields.Lookup(sstp.HeaderCorrelationID); ok && id.Value != "" {
+		f.sstpFacts().CorrelationID = id.Value
 	}
 	f.note(onHTTP | onStream)
 }
 
-func (h *httpLayer) connect(f *Flow, req *httphead.Request) {
-	c := &ConnectFacts{Request: *req}
+// asksForSSTP says that a request has something of SSTP's: such a one is shown
+// instead of an ordinary one in front of it.
+func asksForSSTP(req *httphead.Request, duplex bool) bool {
+	if duplex {
+		return true
+	}
+	if _, ok := req.Fields.Lookup(sstp.HeaderCorrelationID); ok {
+		return true
+	}
+	path, _, _ := strings.Cut(req.Target, "?")
+	return strings.EqualFold(path, sstp.URIPath)
+}
+
+func (h *httpLayer) connect(f *Flow, req *httphead.Request, user string) {
+	c := &ConnectFacts{Request: *req, User: user}
 	if a, err := httphead.ParseAuthority(req.Target); err == nil {
 		c.Host, c.Port = a.Host, a.Port
-	}
-	if v := req.Fields.Get("Proxy-Authorization"); v != "" {
-		c.User, _ = httphead.BasicUser(v)
 	}
 	f.obs.Connect = c
 	f.obs.Protocol = "connect"
@@ -219,43 +333,59 @@ func (h *httpLayer) response(f *Flow, resp *httphead.Response, s Segment) {
 	if len(h.requests) > 0 {
 		p, h.requests = h.requests[0], h.requests[1:]
 	}
-	if p.connect && f.obs.Connect != nil {
-		f.obs.Connect.Response = resp
-		f.note(onConnect)
-		if resp.Status/100 == 2 {
-			server.state = httpRaw
-			h.releaseClient(f, s)
+	server.bodyOf(resp, p)
+	if p.connect {
+		h.connectAnswer(f, resp, s)
+		if h.depth == 0 {
 			return
 		}
-	}
-	n, given, _ := resp.Fields.ContentLength()
-	switch {
-	case resp.Status == 101, p.duplex && resp.Status == 200, given && n > math.MaxInt64:
-		server.state = httpRaw
-	case p.head, resp.Status == 204, resp.Status == 304:
-	case chunked(resp.Fields):
-		server.state = httpChunked
-	case given && n > 0:
-		server.state, server.body = httpBody, n
-	case !given:
-		server.state = httpUntilEnd
-	}
-	if p.connect {
-		return
 	}
 	if p.duplex && resp.Status != 200 && h.inner == nil {
 		h.sides[0].state = httpHead // refused: ordinary requests may follow
 	}
+	resp.Raw, resp.Fields = "", withoutCredentials(resp.Fields)
 	facts := f.httpFacts()
-	if p.request == facts.Request || facts.Request == nil {
+	if p.number == h.shown || facts.Request == nil {
 		facts.Response = resp
 	}
 	f.note(onHTTP)
 }
 
-// releaseClient hands on what the client sent before the proxy agreed.
-func (h *httpLayer) releaseClient(f *Flow, s Segment) {
+// bodyOf sets out for what stands behind a response's head (RFC 9112,
+// Section 6.3).
+func (side *httpSide) bodyOf(resp *httphead.Response, p pendingRequest) {
+	n, given, _ := resp.Fields.ContentLength()
+	switch {
+	case resp.Status == 101, p.duplex && resp.Status == 200, given && n > math.MaxInt64, p.connect && resp.Status/100 == 2:
+		side.state = httpRaw
+	case p.head, resp.Status == 204, resp.Status == 304:
+	case chunked(resp.Fields):
+		side.state, side.after = httpFirst, httpChunked
+	case given && n > 0:
+		side.state, side.after, side.body = httpFirst, httpBody, n
+	case !given:
+		side.state, side.after = httpFirst, httpUntilEnd
+	}
+}
+
+// connectAnswer takes a proxy's answer to a CONNECT.
+func (h *httpLayer) connectAnswer(f *Flow, resp *httphead.Response, s Segment) {
 	client := &h.sides[ClientToServer.index()]
+	accepted := resp.Status/100 == 2
+	if accepted {
+		h.proxied = true
+	} else if h.proxied {
+		// The client did not wait, and has to ask again.
+		h.proxied, h.inner, client.state = false, nil, httpHead
+	}
+	if c := f.obs.Connect; c != nil && h.depth == 0 {
+		resp.Raw, resp.Fields = "", withoutCredentials(resp.Fields)
+		c.Response = resp
+		f.note(onConnect)
+	}
+	if !accepted {
+		return
+	}
 	early := client.buf
 	client.state, client.buf = httpRaw, nil
 	if len(early) > 0 {
@@ -263,33 +393,35 @@ func (h *httpLayer) releaseClient(f *Flow, s Segment) {
 	}
 }
 
-func chunked(fields httphead.Fields) bool { return fields.Get("Transfer-Encoding") != "" }
+// chunked says that a body's end is in the body.
+func chunked(fields httphead.Fields) bool {
+	return strings.Contains(strings.ToLower(strings.Join(fields.Values("Transfer-Encoding"), ",")), "chunked")
+}
 
-// enterRaw turns both sides into a tunnel from these bytes on.
-func (h *httpLayer) enterRaw(f *Flow, side *httpSide, s Segment, whole []byte) (rest []byte) {
-	side.state, side.buf = httpRaw, nil
-	if side == &h.sides[0] && h.tunnelAsked() {
-		h.sides[0].state = httpRaw
-	}
+// enterRaw turns a side into a tunnel from these bytes on.
+func (h *httpLayer) enterRaw(f *Flow, side *httpSide, s Segment, whole []byte) {
+	side.state = httpRaw
+	h.proxied = h.proxied || side == &h.sides[0] && h.tunnelAsked()
 	s.Data = whole
 	h.readRaw(f, s)
-	return nil
 }
 
 // readRaw hands the tunnel's bytes to what runs in it: anything behind a
 // CONNECT, SSTP behind a request that never ends.
 func (h *httpLayer) readRaw(f *Flow, s Segment) {
-	if c := f.obs.Connect; c != nil && h.depth == 0 {
-		if s.Direction == ClientToServer && !c.Tunnel {
-			c.Tunnel = true
-			f.note(onConnect)
-		}
-		if h.inner == nil {
-			h.inner = &opening{depth: h.depth}
-		}
+	if c := f.obs.Connect; c != nil && h.proxied && h.depth == 0 && s.Direction == ClientToServer && !c.Tunnel {
+		c.Tunnel = true
+		f.note(onConnect)
 	}
 	if h.inner == nil {
-		h.inner = &tunnel{}
+		switch {
+		case !h.proxied:
+			h.inner = &tunnel{}
+		case h.hops < maxHops:
+			h.inner = &opening{depth: h.depth, hops: h.hops + 1}
+		default:
+			h.inner = ignore{}
+		}
 	}
 	h.inner.feed(f, s)
 }

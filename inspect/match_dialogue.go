@@ -59,6 +59,9 @@ func (s *Step) match(d *dialogue, t int) bool {
 }
 
 func (s *Step) matchFrom(p []piece) bool {
+	if s.Records != nil && !s.Records.Match(Size{len(p), len(p)}) {
+		return false
+	}
 	if s.Bytes != nil {
 		var total Size
 		for i := range p {
@@ -72,17 +75,14 @@ func (s *Step) matchFrom(p []piece) bool {
 }
 
 // startsWith says that writes of the wanted lengths end one after another in
-// p. A write may be cut into any number of pieces.
+// p.
 func startsWith(p []piece, writes []Lengths) bool {
 	if len(writes) == 0 {
 		return true
 	}
 	var sum Size
-	for i := range p {
+	for i := range p[:min(len(p), maxWritePieces)] {
 		sum = sum.plus(p[i].size())
-		if sum.Lo > writes[0].max() {
-			return false
-		}
 		if writes[0].Match(sum) && startsWith(p[i+1:], writes[1:]) {
 			return true
 		}
@@ -108,6 +108,9 @@ func (m runMatcher) match(f *Flow) (string, bool) {
 	}
 	start, ok := endsWith(d.pieces[from:], dir, m.Writes)
 	if !ok || m.First && firstOf(d.pieces[from:], dir) != start {
+		return "", false
+	}
+	if m.Longest && !longest(d.pieces[from:], dir) {
 		return "", false
 	}
 	var b strings.Builder
@@ -144,6 +147,17 @@ func endsWith(p []piece, dir Direction, writes []Lengths) (start int, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// longest says that no earlier piece of the side is as long as its newest.
+func longest(p []piece, dir Direction) bool {
+	last := p[len(p)-1]
+	for _, q := range p[:len(p)-1] {
+		if q.from == dir && q.hi >= last.lo {
+			return false
+		}
+	}
+	return true
 }
 
 func firstOf(p []piece, dir Direction) int {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"time"
 
 	"sstpwarden/inspect/httphead"
 	"sstpwarden/inspect/sstp"
@@ -11,21 +12,40 @@ import (
 )
 
 const (
-	// maxOpening is how much is held back of both directions until the
-	// protocol shows. A head's first line or a record's header suffices.
+	// maxOpening is how much is held back of each direction until the
+	// protocol shows. A record's header or a head's first line suffices.
 	maxOpening = 16 << 10
+	// maxStretches is how often the sides may take turns until then.
+	maxStretches = 64
 	// maxDepth is how many TLS sessions may lie in one another before
-	// reading stops.
+	// reading stops, maxHops how many CONNECTs.
 	maxDepth = 2
+	maxHops  = 4
 )
 
-// opening finds out what a stream speaks and makes way for that layer.
+// opening finds out what a stream speaks and makes way for that layer. What
+// it finds depends on the bytes alone, not on how they are cut.
 type opening struct {
 	depth int // TLS sessions around this stream
-	held  []Segment
-	size  int
-	bufs  [2][]byte
+	hops  int // CONNECTs around it
+	sides [2]openingSide
+	held  []stretch
+	gap   bool // bytes of the stream's beginning are missing
 	next  layer
+}
+
+type openingSide struct {
+	buf     []byte
+	scanner httphead.Scanner
+}
+
+// A stretch is what one side sent before the other did: the next n bytes of
+// its buffer.
+type stretch struct {
+	from    Direction
+	n       int
+	missing int // bytes lost in front of it
+	time    time.Time
 }
 
 func (o *opening) feed(f *Flow, s Segment) {
@@ -33,27 +53,76 @@ func (o *opening) feed(f *Flow, s Segment) {
 		o.next.feed(f, s)
 		return
 	}
-	if s.Missing > 0 && o.bufs[s.Direction.index()] == nil && o.depth == 0 {
-		f.obs.Midstream = true
+	side := &o.sides[s.Direction.index()]
+	if s.Missing > 0 {
+		o.lose(f, s.Direction)
 	}
-	i := s.Direction.index()
-	whole := s.Data
-	if o.bufs[i] != nil {
-		whole = append(o.bufs[i], s.Data...)
-	}
-	protocol, known := classify(s.Direction, whole)
-	if !known && o.size+len(s.Data) <= maxOpening {
-		s.Data = bytes.Clone(s.Data)
-		o.held = append(o.held, s)
-		o.size += len(s.Data)
-		o.bufs[i] = bytes.Clone(whole)
+	if len(s.Data) == 0 {
 		return
 	}
+	whole := s.Data
+	if len(side.buf) > 0 {
+		side.buf = append(side.buf, s.Data...)
+		whole = side.buf
+	}
+	protocol, known := side.classify(s.Direction, whole[:min(len(whole), maxOpening)])
+	switch {
+	case known && protocol == "" && o.gap && o.depth > 0:
+		o.drop(s.Direction) // the middle of something: what follows may tell
+		return
+	case !known && len(whole) >= maxOpening:
+		protocol = "http" // nothing else leaves it open for so long
+	case !known && len(o.held) < maxStretches:
+		o.hold(s, len(side.buf) > 0)
+		return
+	}
+	o.release(f, protocol, s)
+}
+
+// lose copes with lost bytes: what came before them tells nothing any more.
+func (o *opening) lose(f *Flow, d Direction) {
+	o.gap = true
+	if o.depth == 0 {
+		f.obs.Midstream = true
+	}
+	o.drop(d)
+}
+
+// drop forgets what one side sent so far.
+func (o *opening) drop(d Direction) {
+	o.sides[d.index()] = openingSide{}
+	kept := o.held[:0]
+	for _, h := range o.held {
+		if h.from != d {
+			kept = append(kept, h)
+		}
+	}
+	o.held = kept
+}
+
+// hold keeps a segment, which stands in the side's buffer already where that
+// was not empty.
+func (o *opening) hold(s Segment, buffered bool) {
+	if side := &o.sides[s.Direction.index()]; !buffered {
+		side.buf = bytes.Clone(s.Data)
+	}
+	if n := len(o.held); n > 0 && o.held[n-1].from == s.Direction && s.Missing == 0 {
+		o.held[n-1].n += len(s.Data)
+		o.held[n-1].time = s.Time
+		return
+	}
+	o.held = append(o.held, stretch{s.Direction, len(s.Data), s.Missing, s.Time})
+}
+
+// release makes the layer and gives it everything that came.
+func (o *opening) release(f *Flow, protocol string, s Segment) {
 	o.next = o.enter(f, protocol)
-	held := o.held
-	o.held, o.bufs = nil, [2][]byte{}
+	held, sides := o.held, o.sides
+	o.held, o.sides = nil, [2]openingSide{}
 	for _, h := range held {
-		o.next.feed(f, h)
+		b := &sides[h.from.index()].buf
+		o.next.feed(f, Segment{Direction: h.from, Time: h.time, Data: (*b)[:h.n:h.n], Missing: h.missing})
+		*b = (*b)[h.n:]
 	}
 	o.next.feed(f, s)
 }
@@ -77,7 +146,7 @@ func (o *opening) enter(f *Flow, protocol string) layer {
 	case "tls":
 		return newTLSLayer(f, o.depth+1)
 	case "http":
-		return &httpLayer{depth: o.depth}
+		return &httpLayer{depth: o.depth, hops: o.hops}
 	case "sstp":
 		return &tunnel{}
 	}
@@ -89,42 +158,63 @@ func (o *opening) enter(f *Flow, protocol string) layer {
 
 // classify names the protocol that b begins. Known is false while b may still
 // become one of them; the name is "" where it is none.
-func classify(d Direction, b []byte) (protocol string, known bool) {
-	if len(b) == 0 {
-		return "", false
-	}
-	if _, _, err := tlswire.ParseRecordHeader(b); err == nil {
+func (o *openingSide) classify(d Direction, b []byte) (protocol string, known bool) {
+	switch _, _, err := tlswire.ParseRecordHeader(b); {
+	case err == nil:
 		return "tls", true
-	} else if errors.Is(err, io.ErrUnexpectedEOF) {
+	case errors.Is(err, io.ErrUnexpectedEOF):
 		return "", false
 	}
-	if looksLikeControl(b) {
+	switch yes, maybe := beginsControl(b); {
+	case yes:
 		return "sstp", true
+	case maybe:
+		return "", false
+	}
+	// The first line tells: what may be wrong behind it must not, or more
+	// bytes at a time would tell something else.
+	start := len(b) - len(bytes.TrimLeft(b, "\r\n"))
+	end := bytes.IndexByte(b[start:], '\n')
+	if end >= 0 {
+		b = b[:start+end+1]
 	}
 	var err error
 	if d == ClientToServer {
-		_, _, err = httphead.ParseRequest(b)
+		_, _, err = o.scanner.Request(b)
 	} else {
-		_, _, err = httphead.ParseResponse(b)
+		_, _, err = o.scanner.Response(b)
 	}
-	if err == nil {
-		return "http", true
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return "", true
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return "http", bytes.IndexByte(b, ' ') > 0
-	}
-	return "", true
+	return "http", end >= 0
 }
 
-// looksLikeControl says that b begins with a whole SSTP control message whose
-// type is known: 10 01 and a length that its attributes fill.
-func looksLikeControl(b []byte) bool {
-	p, _, err := sstp.ParsePacket(b)
-	if err != nil || !p.Control {
-		return false
+// beginsControl says whether b begins like an SSTP control message: 10 01, the
+// number of a message, and a length that has room for its attributes. Maybe
+// stands for a b that is too short to tell.
+func beginsControl(b []byte) (yes, maybe bool) {
+	const mostAttributes = 16 // none has more than one, but for a Nak
+	for i, c := range b[:min(len(b), sstp.ControlHeaderLen)] {
+		ok := true
+		switch i {
+		case 0:
+			ok = c == sstp.Version
+		case 1:
+			ok = c&1 != 0
+		case 4, 6:
+			ok = c == 0
+		case 5:
+			ok = c >= byte(sstp.MessageCallConnectRequest) && c <= byte(sstp.MessageEchoResponse)
+		case 7:
+			n := int(b[2]&0x0f)<<8 | int(b[3])
+			ok = c <= mostAttributes && n >= sstp.ControlHeaderLen+int(c)*sstp.AttributeHeaderLen
+		}
+		if !ok {
+			return false, false
+		}
 	}
-	m, err := p.ControlMessage()
-	return err == nil && m.Type >= sstp.MessageCallConnectRequest && m.Type <= sstp.MessageEchoResponse
+	return len(b) >= sstp.ControlHeaderLen, len(b) < sstp.ControlHeaderLen
 }
 
 // ignore reads nothing.

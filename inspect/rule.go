@@ -138,6 +138,8 @@ type Step struct {
 	From Side `yaml:"from"`
 	// Bytes is the whole turn. A last step's turn may still grow.
 	Bytes Lengths `yaml:"bytes,omitempty"`
+	// Records is how many records it may be cut into.
+	Records Lengths `yaml:"records,omitempty"`
 	// Starts asks that a write of the turn ends after so many bytes; in a
 	// list, that the writes after one another end so.
 	Starts []Lengths `yaml:"starts,omitempty"`
@@ -153,6 +155,9 @@ type RunMatch struct {
 	Within int `yaml:"within,omitempty"`
 	// First asks that the run stands at the start of what the side sent.
 	First bool `yaml:"first,omitempty"`
+	// Longest asks that no earlier record of the side, since the rule of
+	// Requires held, may have been as long as the newest.
+	Longest bool `yaml:"longest,omitempty"`
 	// OneSided asks that nothing of the other side was captured.
 	OneSided bool `yaml:"one_sided,omitempty"`
 }

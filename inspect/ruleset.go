@@ -61,7 +61,7 @@ const ruleWords = 4
 type RuleError struct {
 	Index int    // position in the set, from 0; -1 where it is the set itself
 	ID    string // "" where it has none
-	Field string // as written in YAML: "match.dialogue[2].bytes"
+	Field string // as written in YAML: "match.dialogue.turns[2].bytes"
 	Err   error
 }
 

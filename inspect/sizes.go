@@ -41,15 +41,6 @@ func (l Lengths) Match(s Size) bool {
 	return false
 }
 
-// max gives the greatest length of the set.
-func (l Lengths) max() int {
-	m := 0
-	for _, r := range l {
-		m = max(m, r.Hi)
-	}
-	return m
-}
-
 // UnmarshalText reads the written form.
 func (l *Lengths) UnmarshalText(text []byte) error {
 	var out Lengths

@@ -18,6 +18,8 @@ type tlsLayer struct {
 	// legacyClient says that the client went on with a handshake that only
 	// TLS 1.2 and earlier have: the version, where no ServerHello was seen.
 	legacyClient bool
+	// retried says that the server sent a HelloRetryRequest: TLS 1.3.
+	retried bool
 	// finishedLen is the fragment length of the client's encrypted Finished
 	// up to TLS 1.2, which tells the cipher where no ServerHello was seen.
 	finishedLen int
@@ -27,7 +29,7 @@ type tlsLayer struct {
 type tlsSide struct {
 	stream    tlswire.Stream
 	handshake tlswire.Handshake
-	encrypted bool // ChangeCipherSpec was sent, up to TLS 1.2
+	changed   bool // ChangeCipherSpec was sent
 	finished  bool // the TLS 1.3 handshake's records have passed
 	early     int  // TLS 1.3 records that belonged to the handshake
 	lost      int  // plaintext bytes that could not be opened
@@ -43,11 +45,11 @@ const (
 )
 
 func newTLSLayer(f *Flow, depth int) *tlsLayer {
-	l := &tlsLayer{depth: depth}
-	if f.obs.TLS == nil {
-		f.obs.TLS = &TLSFacts{}
+	l := &tlsLayer{depth: depth, facts: &TLSFacts{}}
+	if depth == 1 {
+		f.obs.TLS = l.facts
 	}
-	l.facts = f.obs.TLS
+	f.session = l.facts
 	if f.in.keys != nil {
 		l.opener = f.in.keys.NewOpener()
 		l.sides[0].stream.KeepApplicationData = true
@@ -64,7 +66,7 @@ func (l *tlsLayer) feed(f *Flow, s Segment) {
 	side := &l.sides[s.Direction.index()]
 	side.stream.Feed(s.Data, s.Missing, func(r tlswire.Record) { l.record(f, s, r) })
 	if l.depth == 1 && side.stream.Broken() {
-		if l.records == 0 && !l.facts.Hello && !l.facts.ServerHello {
+		if l.records == 0 && !l.facts.Hello && !l.facts.ServerHello && f.obs.Protocol == "tls" {
 			f.obs.Protocol, f.obs.TLS = "other", nil
 			f.note(onStream)
 		}
@@ -87,7 +89,7 @@ func (l *tlsLayer) record(f *Flow, s Segment, r tlswire.Record) {
 	case tlswire.ContentHandshake:
 		l.handshakeRecord(f, s.Direction, r)
 	case tlswire.ContentChangeCipherSpec:
-		side.encrypted = true
+		side.changed = true
 	case tlswire.ContentApplicationData:
 		l.applicationData(f, s, r)
 	}
@@ -95,7 +97,7 @@ func (l *tlsLayer) record(f *Flow, s Segment, r tlswire.Record) {
 
 func (l *tlsLayer) handshakeRecord(f *Flow, d Direction, r tlswire.Record) {
 	side := &l.sides[d.index()]
-	if side.encrypted {
+	if l.encrypted(side, r) {
 		if d == ClientToServer && l.finishedLen == 0 {
 			l.finishedLen = r.Length
 		}
@@ -108,6 +110,31 @@ func (l *tlsLayer) handshakeRecord(f *Flow, d Direction, r tlswire.Record) {
 	side.handshake.Feed(r.Fragment, func(m tlswire.Message) { l.message(f, d, m) })
 }
 
+// secondHello says that a record behind change_cipher_spec is a ClientHello in
+// clear.
+func secondHello(r tlswire.Record) bool {
+	m, n, err := tlswire.ParseMessage(r.Fragment)
+	if err != nil || n != r.Length || m.Type != tlswire.HandshakeClientHello {
+		return false
+	}
+	_, err = tlswire.ParseClientHello(m.Body)
+	return err == nil
+}
+
+// encrypted says that a handshake record comes behind a ChangeCipherSpec that
+// meant it. In TLS 1.3 both sides send one for show, also before the second
+// ClientHello and the ServerHello behind a HelloRetryRequest (RFC 8446,
+// Appendix D.4).
+func (l *tlsLayer) encrypted(side *tlsSide, r tlswire.Record) bool {
+	switch {
+	case !side.changed || l.retried:
+		return false
+	case l.facts.ServerHello:
+		return l.facts.Version < tlswire.VersionTLS13
+	}
+	return !secondHello(r) // nor was the HelloRetryRequest captured
+}
+
 // message takes a handshake message, in clear or opened.
 func (l *tlsLayer) message(f *Flow, d Direction, m tlswire.Message) {
 	switch m.Type {
@@ -116,11 +143,16 @@ func (l *tlsLayer) message(f *Flow, d Direction, m tlswire.Message) {
 			l.clientHello(f, h)
 		}
 	case tlswire.HandshakeServerHello:
-		if h, err := tlswire.ParseServerHello(m.Body); err == nil && d == ServerToClient && !h.HelloRetryRequest {
+		h, err := tlswire.ParseServerHello(m.Body)
+		switch {
+		case err != nil || d != ServerToClient:
+		case h.HelloRetryRequest:
+			l.retried = true
+		default:
 			l.serverHello(f, h)
 		}
 	case tlswire.HandshakeEncryptedExtensions:
-		if e, err := tlswire.ParseEncryptedExtensions(m.Body); err == nil {
+		if e, err := tlswire.ParseEncryptedExtensions(m.Body); err == nil && d == ServerToClient {
 			l.facts.ALPN = e.ALPN
 			f.note(onHello)
 		}
@@ -153,7 +185,9 @@ func (l *tlsLayer) serverHello(f *Flow, h *tlswire.ServerHello) {
 	l.facts.JA3S = ja4.JA3S(h)
 	l.suite, _ = tlswire.SuiteByID(h.CipherSuite)
 	l.facts.SizesExact = l.suite.Cipher.BlockLen() == 0
-	f.dialogue.tickets = h.NegotiatedVersion == tlswire.VersionTLS13
+	if l.depth == 1 {
+		f.dialogue.tickets = h.NegotiatedVersion == tlswire.VersionTLS13
+	}
 	f.note(onHello)
 }
 
@@ -185,7 +219,10 @@ func (l *tlsLayer) open(f *Flow, s Segment, r tlswire.Record) bool {
 		l.facts.Opened = true
 	}
 	if err != nil {
-		side.lost += r.Length
+		if r.Type == tlswire.ContentApplicationData {
+			size, _, _ := l.plaintextSize(r)
+			side.lost += max(1, size.Hi)
+		}
 		return true
 	}
 	switch typ {
@@ -271,7 +308,12 @@ func (l *tlsLayer) handshakeData(f *Flow, d Direction, r tlswire.Record) bool {
 
 // isFinished says that a TLS 1.3 record can hold a Finished message alone.
 func (l *tlsLayer) isFinished(fragment int) bool {
-	const overhead = 4 + 1 + 16 // handshake header, content type, tag
+	overhead := 4 + 1 + 16 // handshake header, content type, tag
+	if l.facts.ServerHello {
+		if n, _, ok := tlswire.PlaintextRange(l.facts.Version, l.suite, false, fragment); ok {
+			overhead = 4 + fragment - n
+		}
+	}
 	sha256, sha384 := fragment == overhead+32, fragment == overhead+48
 	switch l.suite.PRF {
 	case tlswire.HashSHA256:

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +33,7 @@ func (t *tunnel) feed(f *Flow, s Segment) {
 		side.buf = append(side.buf, s.Data...)
 		b = side.buf
 	}
+	before := len(b)
 	for len(b) > 0 && !f.closed {
 		p, n, err := sstp.ParsePacket(b)
 		if errors.Is(err, io.ErrUnexpectedEOF) && !side.lost {
@@ -46,7 +48,12 @@ func (t *tunnel) feed(f *Flow, s Segment) {
 		b = b[n:]
 		t.packet(f, s, p)
 	}
-	side.buf = append(side.buf[:0:0], b...)
+	switch {
+	case len(b) == 0:
+		side.buf = nil
+	case len(b) < before || len(side.buf) == 0: // else the buffer holds it already
+		side.buf = bytes.Clone(b)
+	}
 }
 
 // plausible says that a packet found after a loss is one: no reserved bits,
@@ -130,7 +137,7 @@ func ended(facts *SSTPFacts, how string, by Direction, info *sstp.StatusInfo) {
 // certificate on the wire (MS-SSTP 3.2.5.2): they differ where the TLS was
 // opened and closed again in between.
 func binding(f *Flow, b sstp.CryptoBinding) {
-	facts, tls := f.obs.SSTP, f.obs.TLS
+	facts, tls := f.obs.SSTP, f.session
 	switch {
 	case tls == nil:
 		facts.BindingUnknown = "no TLS on this side of the server"

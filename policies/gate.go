@@ -46,8 +46,9 @@ func (s StandIn) action(v inspect.Verdict) Action {
 		return zero
 	case ActionAllow, ActionLog:
 		return ActionLog
+	default:
+		return ActionDrop
 	}
-	return ActionDrop
 }
 
 // The rules of stand-ins.

@@ -64,6 +64,7 @@ func stageBit(stage Stage) uint8 {
 		return 1 << 0
 	case StageHello:
 		return 1 << 1
+	default:
+		return 1 << 2
 	}
-	return 1 << 2
 }

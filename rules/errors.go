@@ -1,13 +1,14 @@
 package rules
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
+	"go.yaml.in/yaml/v3"
 
 	"sstpwarden/inspect"
 )
@@ -20,60 +21,122 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	if e.Line == 0 {
+	switch {
+	case e.Line == 0:
 		return fmt.Sprintf("%s: %v", e.File, e.Err)
+	case e.Column == 0:
+		return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err)
 	}
 	return fmt.Sprintf("%s:%d:%d: %v", e.File, e.Line, e.Column, e.Err)
 }
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// newError places err at a YAML path, or at the nearest that exists above it.
+// newError places err at a path such as "rules[3].match.dialogue", or at the
+// nearest thing above it that exists.
 func newError(name string, text []byte, path string, err error) error {
 	e := &Error{File: name, Err: err}
-	f, perr := parser.ParseBytes(text, 0)
-	if perr != nil {
-		return e
-	}
-	for path != "" {
-		if n := find(f, path); n != nil {
-			if at := n.GetToken(); at != nil {
-				e.Line, e.Column = at.Position.Line, at.Position.Column
-				return e
-			}
-		}
-		cut := strings.LastIndexAny(path, ".[")
-		if cut < 0 {
-			return e
-		}
-		path = path[:cut]
+	if at := find(parse(text), path); at != nil {
+		e.Line, e.Column = at.Line, at.Column
 	}
 	return e
 }
 
-func find(f *ast.File, path string) ast.Node {
-	p, err := yaml.PathString(path)
-	if err != nil {
+// parse gives the document's root, nil where it has none.
+func parse(text []byte) *yaml.Node {
+	var doc yaml.Node
+	if yaml.Unmarshal(text, &doc) != nil || len(doc.Content) == 0 {
 		return nil
 	}
-	n, err := p.FilterFile(f)
-	if err != nil {
-		return nil
+	return doc.Content[0]
+}
+
+var pathStep = regexp.MustCompile(`[a-z0-9_]+|\[\d+\]`)
+
+// find follows a path as far as it goes. Of a mapping's entry it gives the
+// value, for the column of what is wrong.
+func find(n *yaml.Node, path string) *yaml.Node {
+	for _, step := range pathStep.FindAllString(path, -1) {
+		next := child(n, step)
+		if next == nil {
+			return n
+		}
+		n = next
 	}
 	return n
 }
 
-// syntaxError turns an error of the YAML library into one with a place.
-func syntaxError(name string, err error) error {
-	e := &Error{File: name, Err: err}
-	var y yaml.Error
-	if errors.As(err, &y) {
-		e.Err = errors.New(y.GetMessage())
-		if at := y.GetToken(); at != nil {
-			e.Line, e.Column = at.Position.Line, at.Position.Column
+func child(n *yaml.Node, step string) *yaml.Node {
+	if n == nil {
+		return nil
+	}
+	if index, ok := strings.CutPrefix(step, "["); ok {
+		i, err := strconv.Atoi(strings.TrimSuffix(index, "]"))
+		if err != nil || n.Kind != yaml.SequenceNode || i >= len(n.Content) {
+			return nil
+		}
+		return n.Content[i]
+	}
+	if n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == step {
+			return n.Content[i+1]
 		}
 	}
+	return nil
+}
+
+var lineOf = regexp.MustCompile(`^(?:yaml: )?line (\d+): (.*)$`)
+
+// syntaxError turns an error of the YAML library into one with a place.
+func syntaxError(name string, text []byte, err error) error {
+	message := err.Error()
+	var types *yaml.TypeError
+	if errors.As(err, &types) && len(types.Errors) > 0 {
+		message = types.Errors[0]
+	}
+	if m := lineOf.FindStringSubmatch(message); m != nil {
+		line, _ := strconv.Atoi(m[1]) // digits
+		return &Error{File: name, Line: line, Err: errors.New(plain(m[2]))}
+	}
+	e := &Error{File: name, Err: errors.New(plain(message))}
+	if at := culprit(parse(text), message); at != nil {
+		e.Line, e.Column = at.Line, at.Column
+	}
 	return e
+}
+
+var unknownField = regexp.MustCompile(`^field (\S+) not found in type .*$`)
+
+// plain words what the library says in terms of its Go types.
+func plain(message string) string {
+	if m := unknownField.FindStringSubmatch(message); m != nil {
+		return fmt.Sprintf("%q is not known here: see `sstpwarden rules explain` for how rules are written", m[1])
+	}
+	return strings.TrimPrefix(message, "yaml: ")
+}
+
+// culprit finds the value whose own reading gives this message: the library
+// passes the errors of such values on without their place.
+func culprit(n *yaml.Node, message string) *yaml.Node {
+	if n == nil {
+		return nil
+	}
+	if n.Kind == yaml.ScalarNode {
+		for _, v := range []encoding.TextUnmarshaler{new(inspect.Lengths), new(inspect.Kind)} {
+			if err := v.UnmarshalText([]byte(n.Value)); err != nil && err.Error() == message {
+				return n
+			}
+		}
+	}
+	for _, c := range n.Content {
+		if at := culprit(c, message); at != nil {
+			return at
+		}
+	}
+	return nil
 }
 
 // locate places an error about a rule of the merged set in the file that was
@@ -83,9 +146,9 @@ func locate(name string, text []byte, f, merged *file, err error) error {
 	if !errors.As(err, &re) {
 		return &Error{File: name, Err: err}
 	}
-	path := "$.settings." + re.Field
+	path := "settings." + re.Field
 	if re.Field == "rules" {
-		path = "$.rules"
+		path = "rules"
 	}
 	if re.Index >= 0 {
 		i := re.Index
@@ -98,7 +161,7 @@ func locate(name string, text []byte, f, merged *file, err error) error {
 				return &Error{File: name, Err: err}
 			}
 		}
-		path = fmt.Sprintf("$.rules[%d].%s", i, re.Field)
+		path = fmt.Sprintf("rules[%d].%s", i, re.Field)
 	}
 	return newError(name, text, path, err)
 }

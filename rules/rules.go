@@ -7,6 +7,7 @@
 package rules
 
 import (
+	"bytes"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
@@ -14,7 +15,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/goccy/go-yaml"
+	"go.yaml.in/yaml/v3"
 
 	"sstpwarden/inspect"
 )
@@ -81,7 +82,7 @@ func Parse(text []byte, name string) (*inspect.Ruleset, error) {
 		}
 	}
 	if merged.Settings == nil {
-		return nil, newError(name, text, "$", errors.New("settings are missing: give them, or begin with extends: default"))
+		return nil, newError(name, text, "", errors.New("settings are missing: give them, or begin with extends: default"))
 	}
 	sum := sha256.Sum256(append([]byte(f.Extends+"\x00"+buildOf(f)), text...))
 	rs, err := inspect.NewRuleset(*merged.Settings, merged.Rules, hex.EncodeToString(sum[:6]))
@@ -102,16 +103,18 @@ func buildOf(f *file) string {
 
 func decode(text []byte, name string) (*file, error) {
 	f := &file{}
-	if err := yaml.UnmarshalWithOptions(text, f, yaml.Strict()); err != nil {
-		return nil, syntaxError(name, err)
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	dec.KnownFields(true)
+	if err := dec.Decode(f); err != nil {
+		return nil, syntaxError(name, text, err)
 	}
 	switch {
 	case f.Version != formatVersion:
-		return nil, newError(name, text, "$.version", fmt.Errorf("version %d is not known: this program reads version %d", f.Version, formatVersion))
+		return nil, newError(name, text, "version", fmt.Errorf("version %d is not known: this program reads version %d", f.Version, formatVersion))
 	case f.Extends != "" && f.Extends != "default":
-		return nil, newError(name, text, "$.extends", fmt.Errorf("%q cannot be extended: only default can", f.Extends))
+		return nil, newError(name, text, "extends", fmt.Errorf("%q cannot be extended: only default can", f.Extends))
 	case f.Extends == "" && len(f.Disable) > 0:
-		return nil, newError(name, text, "$.disable", errors.New("nothing to disable: only rules of an extended set can be"))
+		return nil, newError(name, text, "disable", errors.New("nothing to disable: only rules of an extended set can be"))
 	}
 	return f, nil
 }
@@ -122,8 +125,8 @@ func extend(f *file, text []byte, name string) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.Settings != nil {
-		base.Settings = f.Settings
+	if f.Settings != nil { // the text could be read, so it can again: over the base's numbers
+		_ = yaml.Unmarshal(text, &file{Settings: base.Settings})
 	}
 	at := make(map[string]int, len(base.Rules))
 	for i, r := range base.Rules {
@@ -132,11 +135,13 @@ func extend(f *file, text []byte, name string) (*file, error) {
 	disabled := make(map[string]bool, len(f.Disable))
 	for i, id := range f.Disable {
 		if _, ok := at[id]; !ok {
-			return nil, newError(name, text, fmt.Sprintf("$.disable[%d]", i), fmt.Errorf("there is no rule %q in the default set", id))
+			return nil, newError(name, text, fmt.Sprintf("disable[%d]", i), fmt.Errorf("there is no rule %q in the default set", id))
 		}
 		disabled[id] = true
 	}
+	own := make(map[string]bool, len(f.Rules))
 	for _, r := range f.Rules {
+		own[r.ID] = true
 		if i, ok := at[r.ID]; ok {
 			base.Rules[i] = r
 			delete(disabled, r.ID)
@@ -145,6 +150,7 @@ func extend(f *file, text []byte, name string) (*file, error) {
 		}
 		base.Rules = append(base.Rules, r)
 	}
+	disableDependents(base.Rules, own, disabled)
 	kept := base.Rules[:0]
 	for _, r := range base.Rules {
 		if !disabled[r.ID] {
@@ -153,6 +159,20 @@ func extend(f *file, text []byte, name string) (*file, error) {
 	}
 	base.Rules = kept
 	return base, nil
+}
+
+// disableDependents switches off what can never hold without the rules that
+// are switched off, but for the file's own rules: of those it is a mistake.
+func disableDependents(rules []inspect.Rule, own, disabled map[string]bool) {
+	for again := true; again; {
+		again = false
+		for _, r := range rules {
+			if len(r.Requires) == 0 || own[r.ID] || disabled[r.ID] || len(remaining(r.Requires, disabled)) > 0 {
+				continue
+			}
+			disabled[r.ID], again = true, true
+		}
+	}
 }
 
 // without removes references to rules that are switched off.

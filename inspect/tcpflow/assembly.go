@@ -91,7 +91,7 @@ func (t *Table) advance(c *Conn, from int, seq uint32, data []byte, length int, 
 
 // drain delivers held pieces that no gap precedes.
 func (t *Table) drain(c *Conn, from int) {
-	if c.asm == nil {
+	if c.asm == nil || !c.live() {
 		return
 	}
 	h, d := &c.half[from], &c.asm.dir[from]
@@ -104,9 +104,7 @@ func (t *Table) drain(c *Conn, from int) {
 			return
 		}
 	}
-	if n > 0 {
-		t.unhold(c.asm, from, n)
-	}
+	t.unhold(c.asm, from, n)
 	if d.fin && d.finAt == h.next {
 		d.fin = false
 		t.finish(c, from)
@@ -116,14 +114,13 @@ func (t *Table) drain(c *Conn, from int) {
 // skipTo gives up what is missing before seq, and delivers what was held.
 func (t *Table) skipTo(c *Conn, from int, seq uint32) {
 	h := &c.half[from]
-	for c.live() && before(h.next, seq) {
+	for t.drain(c, from); c.live() && before(h.next, seq); t.drain(c, from) {
 		stop := seq
 		if held := c.held(from); len(held) > 0 && before(held[0].seq, seq) {
 			stop = held[0].seq
 		}
 		t.lose(c, from, int(stop-h.next))
 		h.next = stop
-		t.drain(c, from)
 	}
 }
 
@@ -188,7 +185,7 @@ func (t *Table) settle(c *Conn) {
 func (t *Table) hold(c *Conn, from int, seq uint32, data []byte, length int, at time.Time) {
 	a := t.assembly(c)
 	d := &a.dir[from]
-	need := len(data) + pieceCost
+	need := d.held.need(seq, data, length)
 	overFlow := a.cost()+need > t.cfg.MaxBufferedPerFlow
 	overTotal := !overFlow && !t.makeRoom(a, need)
 	switch {

@@ -2,7 +2,6 @@ package tcpflow_test
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -213,7 +212,7 @@ func TestFragmentsAnyOrder(t *testing.T) {
 		}
 		h.wantC2S(s.data)
 		if st := h.table.Stats(); st.FragmentsExpired+st.FragmentsMalformed != 0 {
-			t.Fatal(fmt.Sprintf("round %d: %+v", round, st))
+			t.Fatalf("round %d: %+v", round, st)
 		}
 	}
 }

@@ -123,7 +123,6 @@ type harness struct {
 	keys    []inspect.FlowKey
 	closed  []string // "client > server: end"
 	changed int
-	last    tcpflow.Result
 	settle  int // recorder.settleAt of new streams
 	refuse  bool
 }
@@ -149,8 +148,7 @@ func newHarness(t testing.TB, cfg tcpflow.Config) *harness {
 func (h *harness) send(s seg) tcpflow.Result {
 	h.t.Helper()
 	f := s.frame()
-	h.last = h.table.Packet(tcpflow.LinkEthernet, h.now, f, len(f))
-	return h.last
+	return h.table.Packet(tcpflow.LinkEthernet, h.now, f, len(f))
 }
 
 // ok is send for a segment that must be tracked.

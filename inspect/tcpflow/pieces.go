@@ -30,12 +30,28 @@ type pieces struct {
 	cost int // bytes held, pieceCost for each piece included
 }
 
+// find gives the first piece that ends after seq.
+func (p *pieces) find(seq uint32) int {
+	return sort.Search(len(p.list), func(i int) bool { return before(seq, p.list[i].end()) })
+}
+
+// need is the most that insert can add to cost: bytes go between what is
+// held, in as many pieces as there are gaps.
+func (p *pieces) need(seq uint32, data []byte, length int) int {
+	end := seq + uint32(length)
+	n := 1
+	for i := p.find(seq); i < len(p.list) && before(p.list[i].seq, end); i++ {
+		n++
+	}
+	return len(data) + n*pieceCost
+}
+
 // insert copies what of the bytes is not held yet: the first copy wins.
 // length is that on the wire, len(data) or more. It returns how many of
 // length were held already.
 func (p *pieces) insert(seq uint32, data []byte, length int, at time.Time) (repeated int) {
 	end := seq + uint32(length)
-	i := sort.Search(len(p.list), func(i int) bool { return before(seq, p.list[i].end()) })
+	i := p.find(seq)
 	for seq != end {
 		stop := end
 		if i < len(p.list) {

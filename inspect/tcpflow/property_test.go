@@ -2,6 +2,7 @@ package tcpflow_test
 
 import (
 	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"sstpwarden/inspect/tcpflow"
@@ -83,7 +84,7 @@ func TestLoss(t *testing.T) {
 				continue
 			}
 			if missing > 0 {
-				want += "[" + itoa(missing) + "]"
+				want += "[" + strconv.Itoa(missing) + "]"
 				missing = 0
 			}
 			want += s.data
@@ -99,11 +100,4 @@ func TestLoss(t *testing.T) {
 			h.wantC2S(want)
 		}
 	}
-}
-
-func itoa(n int) string {
-	if n < 10 {
-		return string(rune('0' + n))
-	}
-	return itoa(n/10) + string(rune('0'+n%10))
 }

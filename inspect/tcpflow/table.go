@@ -28,7 +28,8 @@ const (
 
 // A Table follows TCP connections through packets. It is not safe for
 // concurrent use: each worker has its own, and all packets of a connection
-// must reach the same one. Its callbacks must not call it.
+// must reach the same one. Its callbacks must not call it. It keeps the memory
+// of what it forgot for what is to come, and so never shrinks.
 type Table struct {
 	cfg     Config
 	stats   Stats
@@ -85,8 +86,8 @@ func New(c Config) *Table {
 
 // Packet takes a captured packet. data is what was captured and is not kept;
 // wireLen is the packet's length on the wire, which counts as len(data) where
-// it is less. Neither allocates where the connection is known and its bytes
-// come in order.
+// it is less. It does not allocate where the connection is known and its
+// bytes come in order.
 func (t *Table) Packet(link LinkType, ts time.Time, data []byte, wireLen int) Result {
 	t.Advance(ts)
 	outcome := t.decoder.decode(link, data, wireLen)

@@ -204,9 +204,12 @@ func (t *Table) fin(c *Conn, from int, seq uint32) {
 }
 
 // finish ends one direction: all before its FIN was delivered or skipped.
+// The FIN takes a sequence number (RFC 9293, Section 3.4); if bytes follow it
+// all the same, they may have come already.
 func (t *Table) finish(c *Conn, from int) {
 	c.half[from].next++
 	t.mark(c, from)
+	t.drain(c, from)
 }
 
 // mark notes that one direction has ended, and the connection with the other.

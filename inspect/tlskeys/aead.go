@@ -29,7 +29,7 @@ type aead struct {
 
 func (a *aead) lose(int) {}
 
-func (a *aead) open(buf []byte, r *tlswire.Record, n numbers) ([]byte, uint64, error) {
+func (a *aead) open(buf []byte, r tlswire.Record, n numbers) ([]byte, uint64, error) {
 	if len(r.Fragment) < a.explicit+a.Overhead() {
 		return nil, 0, errNotAuthentic
 	}
@@ -68,7 +68,7 @@ func (a *aead) nonceOf(seq uint64, fragment []byte) []byte {
 // appendHeader appends a record's header with the given length.
 //
 //	| type | version (2) | length (2) |
-func appendHeader(b []byte, r *tlswire.Record, length int) []byte {
+func appendHeader(b []byte, r tlswire.Record, length int) []byte {
 	b = append(b, byte(r.Type))
 	b = binary.BigEndian.AppendUint16(b, uint16(r.Version))
 	return binary.BigEndian.AppendUint16(b, uint16(length))

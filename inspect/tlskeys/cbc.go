@@ -28,7 +28,7 @@ type cbc struct {
 
 func (c *cbc) lose(int) { c.chained = false }
 
-func (c *cbc) open(buf []byte, r *tlswire.Record, n numbers) ([]byte, uint64, error) {
+func (c *cbc) open(buf []byte, r tlswire.Record, n numbers) ([]byte, uint64, error) {
 	sealed, tag := r.Fragment, []byte(nil)
 	if c.encryptThenMAC {
 		if len(sealed) < c.mac.size() {
@@ -57,7 +57,7 @@ func (c *cbc) open(buf []byte, r *tlswire.Record, n numbers) ([]byte, uint64, er
 	return content, used, err
 }
 
-func (c *cbc) openEncryptThenMAC(plain []byte, r *tlswire.Record, sealed, tag []byte, n numbers) ([]byte, uint64, error) {
+func (c *cbc) openEncryptThenMAC(plain []byte, r tlswire.Record, sealed, tag []byte, n numbers) ([]byte, uint64, error) {
 	used, err := c.mac.find(r, sealed, tag, n)
 	if !c.explicitIV {
 		// The MAC does not cover the IV, without which the first block is
@@ -111,7 +111,7 @@ type recordMAC struct {
 func (m *recordMAC) size() int { return m.hash.Size() }
 
 // find returns the sequence number with which tag is the MAC over data.
-func (m *recordMAC) find(r *tlswire.Record, data, tag []byte, n numbers) (uint64, error) {
+func (m *recordMAC) find(r tlswire.Record, data, tag []byte, n numbers) (uint64, error) {
 	header := appendHeader(m.header[:8], r, len(data))
 	for i := range n.len() {
 		seq := n.at(i)
@@ -143,7 +143,7 @@ func (s *stream) lose(n int) {
 	}
 }
 
-func (s *stream) open(buf []byte, r *tlswire.Record, n numbers) ([]byte, uint64, error) {
+func (s *stream) open(buf []byte, r tlswire.Record, n numbers) ([]byte, uint64, error) {
 	plain := buf[:len(r.Fragment)]
 	s.cipher.XORKeyStream(plain, r.Fragment)
 	if len(plain) < s.mac.size() {

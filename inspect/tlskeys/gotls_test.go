@@ -18,9 +18,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"sstpwarden/inspect/tlswire"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // tap is a connection's end that records what is written to it.

@@ -100,6 +100,7 @@ func (o *Opener) follow(h *half, typ tlswire.ContentType, plain []byte) {
 			// is encrypted.
 			h.begun = false
 		}
+	default:
 	}
 }
 

@@ -164,6 +164,28 @@ func TestSessionsAreBounded(t *testing.T) {
 	}
 }
 
+func TestDerive(t *testing.T) {
+	known := otherRSAKey(t)
+	if _, err := known.AddKeyLog(strings.NewReader("RSA " + hex8 + " " + hex48 + "\nCLIENT_RANDOM " + hex32 + " " + hex48)); err != nil {
+		t.Fatal(err)
+	}
+	derived := known.Derive()
+	if _, err := derived.AddKeyLog(strings.NewReader("SERVER_TRAFFIC_SECRET_0 " + hex32 + " " + hex32)); err != nil {
+		t.Fatal(err)
+	}
+	random := [32]byte([]byte(strings.Repeat("\xab", 32)))
+	for l, want := range map[label][2]bool{labelMaster: {true, true}, labelServerApplication: {false, true}} {
+		_, below := known.secret(random, l)
+		_, above := derived.secret(random, l)
+		if below != want[0] || above != want[1] {
+			t.Errorf("%v known: %v, derived: %v; want %v", l, below, above, want)
+		}
+	}
+	if _, ok := derived.premaster([]byte(strings.Repeat("\x01", 9))); !ok || !derived.hasRSA() {
+		t.Errorf("pre-master secret known: %v, RSA: %v", ok, derived.hasRSA())
+	}
+}
+
 func FuzzAddKeyLog(f *testing.F) {
 	f.Add([]byte("CLIENT_RANDOM " + hex32 + " " + hex48 + "\r\nRSA " + hex8 + " " + hex48))
 	f.Add([]byte("\ufeffSERVER_TRAFFIC_SECRET_0 " + hex32 + " " + hex32 + "\n#\n\nX\nx\n"))

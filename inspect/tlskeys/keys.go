@@ -69,12 +69,6 @@ type secret struct {
 	b [48]byte
 }
 
-func newSecret(b []byte) secret {
-	var s secret
-	s.n = uint8(copy(s.b[:], b))
-	return s
-}
-
 func (s *secret) bytes() []byte { return s.b[:s.n] }
 
 // secret returns the secret for a client random; ok is false if it is not
@@ -124,7 +118,7 @@ func (k *Keys) premaster(encrypted []byte) (p masterSecret, ok bool) {
 }
 
 // maxSessions bounds the sessions that may be resumed later. Clients resume
-// within hours at most, and only those opened with an RSA key are held.
+// within hours at most.
 const maxSessions = 4096
 
 // sessionID names a session that may be resumed: the digest of a session

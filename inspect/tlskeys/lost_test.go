@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"sstpwarden/inspect/tlswire"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // numbered returns n writes that say which they are.
@@ -194,7 +194,7 @@ func TestSearchIsBounded(t *testing.T) {
 					t.Fatal("noise opened")
 				}
 			}
-			if n := o.client.numbers(&noise).len(); n != 1 {
+			if n := o.client.numbers(noise).len(); n != 1 {
 				t.Errorf("%d numbers may still be tried, want 1", n)
 			}
 			r := records[last].Record

@@ -108,14 +108,14 @@ func (o *Opener) Open(fromClient bool, r tlswire.Record) (typ tlswire.ContentTyp
 		h.search = searchBytes
 	}
 	if r.Damaged || r.Fragment == nil && r.Length > 0 {
-		return r.Type, nil, o.lose(h, &r)
+		return r.Type, nil, o.lose(h, r)
 	}
 	typ, plain = r.Type, r.Fragment
-	clear := !h.sealed && r.Type != tlswire.ContentApplicationData
-	if clear {
-		err = o.checkClear(h, &r)
+	inClear := !h.sealed && r.Type != tlswire.ContentApplicationData
+	if inClear {
+		err = o.checkClear(h, r)
 	} else {
-		typ, plain, err = o.openSealed(h, &r)
+		typ, plain, err = o.openSealed(h, r)
 	}
 	if err != nil {
 		return r.Type, nil, err
@@ -123,9 +123,9 @@ func (o *Opener) Open(fromClient bool, r tlswire.Record) (typ tlswire.ContentTyp
 	o.follow(h, typ, plain)
 	if h.messages.Broken() {
 		h.messages = tlswire.Handshake{} // after a loss; the next record may begin a message
-		if clear {
+		if inClear {
 			h.sealed = o.handshake.isTLS12()
-			return r.Type, nil, o.recordError(h, &r, errNotHandshake)
+			return r.Type, nil, o.recordError(h, r, errNotHandshake)
 		}
 	}
 	return typ, plain, nil
@@ -162,7 +162,7 @@ func (o *Opener) fail(h *half, reason string) error {
 }
 
 // recordError gives one record up.
-func (o *Opener) recordError(h *half, r *tlswire.Record, err error) error {
+func (o *Opener) recordError(h *half, r tlswire.Record, err error) error {
 	if o.trouble == nil && !errors.Is(err, ErrLost) {
 		o.trouble = err
 	}
@@ -173,7 +173,7 @@ func (o *Opener) recordError(h *half, r *tlswire.Record, err error) error {
 }
 
 // lose steps over a record that was not captured whole.
-func (o *Opener) lose(h *half, r *tlswire.Record) error {
+func (o *Opener) lose(h *half, r tlswire.Record) error {
 	h.messages.Lose()
 	o.handshake.lose()
 	if h.protection != nil {
@@ -184,7 +184,7 @@ func (o *Opener) lose(h *half, r *tlswire.Record) error {
 
 // checkClear tells a record in clear from an encrypted one in a connection whose
 // beginning is missing.
-func (o *Opener) checkClear(h *half, r *tlswire.Record) error {
+func (o *Opener) checkClear(h *half, r tlswire.Record) error {
 	if h.failed {
 		return ErrNoSecrets
 	}
@@ -215,7 +215,7 @@ func beginsHello(h *half, fragment []byte) bool {
 }
 
 // openSealed opens an encrypted record.
-func (o *Opener) openSealed(h *half, r *tlswire.Record) (tlswire.ContentType, []byte, error) {
+func (o *Opener) openSealed(h *half, r tlswire.Record) (tlswire.ContentType, []byte, error) {
 	hs := &o.handshake
 	switch {
 	case h.failed:
@@ -231,7 +231,7 @@ func (o *Opener) openSealed(h *half, r *tlswire.Record) (tlswire.ContentType, []
 }
 
 // openTLS12 opens an encrypted record of TLS 1.0 to 1.2.
-func (o *Opener) openTLS12(h *half, r *tlswire.Record) (tlswire.ContentType, []byte, error) {
+func (o *Opener) openTLS12(h *half, r tlswire.Record) (tlswire.ContentType, []byte, error) {
 	if h.protection == nil {
 		// The change_cipher_spec record was lost.
 		if err := o.changeCipher(h); err != nil {
@@ -275,7 +275,7 @@ func (o *Opener) succeed(h *half, used uint64) {
 }
 
 // numbers returns the sequence numbers that are tried for a record.
-func (h *half) numbers(r *tlswire.Record) numbers {
+func (h *half) numbers(r tlswire.Record) numbers {
 	affordable := h.search / recordCost(r)
 	n := numbers{next: h.seq, ahead: min(max(affordable, 1), searchWindow)}
 	n.behind = min(h.missed, max(affordable-n.ahead, 0), searchWindow)
@@ -283,16 +283,16 @@ func (h *half) numbers(r *tlswire.Record) numbers {
 }
 
 // spend notes that so many were tried in vain.
-func (h *half) spend(r *tlswire.Record, tries int) {
+func (h *half) spend(r tlswire.Record, tries int) {
 	h.search -= min(h.search, tries*recordCost(r))
 }
 
 // recordCost is what trying to open a record costs, in bytes; even one without content
 // costs something.
-func recordCost(r *tlswire.Record) int { return len(r.Fragment) + 64 }
+func recordCost(r tlswire.Record) int { return len(r.Fragment) + 64 }
 
 // buffer returns a buffer for a record's content.
-func (h *half) buffer(r *tlswire.Record) []byte {
+func (h *half) buffer(r tlswire.Record) []byte {
 	if n := len(r.Fragment); cap(h.buf) < n {
 		h.buf = make([]byte, max(n, 2048))
 	}

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"sstpwarden/inspect/tlswire"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // without returns the records but those with the indexes.
@@ -100,12 +100,14 @@ func TestOpenerLostHandshake(t *testing.T) {
 		{"end of early data", "tls13_early_data", nil, []int{7}, "early\nhello\nmore\n", "answer\n", 0},
 		{
 			"handshake secrets", "tls13_key_update",
-			[]string{"CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET"}, nil,
+			[]string{"CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET"},
+			nil,
 			"hello\none\ntwo\nthree\n", "answer\nagain\nlast\n", 5,
 		},
 		{
 			"client handshake secret after early data", "tls13_early_data",
-			[]string{"CLIENT_HANDSHAKE_TRAFFIC_SECRET"}, nil,
+			[]string{"CLIENT_HANDSHAKE_TRAFFIC_SECRET"},
+			nil,
 			"early\nhello\nmore\n", "answer\n", 1,
 		},
 	}
@@ -175,8 +177,7 @@ func TestOpenerWrongSecrets(t *testing.T) {
 			o := rec.keys(t).NewOpener()
 			got := openAll(t, o, rec.connections[0])
 			for _, err := range got.Errors {
-				var bad *RecordError
-				if !errors.As(err, &bad) {
+				if _, ok := errors.AsType[*RecordError](err); !ok {
 					t.Errorf("error %v, want a RecordError", err)
 				}
 			}

@@ -23,8 +23,9 @@ func hashNew(h tlswire.Hash) func() hash.Hash {
 		return sha256.New
 	case tlswire.HashSHA384:
 		return sha512.New384
+	default:
+		return nil
 	}
-	return nil
 }
 
 // A prf is the pseudorandom function of TLS 1.0 to 1.2 (RFC 5246, Section 5;

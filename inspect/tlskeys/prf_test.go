@@ -6,9 +6,9 @@ import (
 	"encoding/hex"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"sstpwarden/inspect/tlswire"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func unhex(t testing.TB, s string) []byte {
@@ -123,7 +123,7 @@ func TestTLS13Records(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := wholeRecord(t, unhex(t, tt.record))
-			got, used, err := p.open(make([]byte, r.Length), &r, numbers{ahead: 1})
+			got, used, err := p.open(make([]byte, r.Length), r, numbers{ahead: 1})
 			if err != nil || used != 0 || hex.EncodeToString(got) != tt.want {
 				t.Errorf("%x, number %d (%v), want %s", got, used, err, tt.want)
 			}

@@ -8,9 +8,9 @@ import (
 	"crypto/rc4"
 	"fmt"
 
-	"golang.org/x/crypto/chacha20poly1305"
-
 	"sstpwarden/inspect/tlswire"
+
+	"golang.org/x/crypto/chacha20poly1305"
 )
 
 // A protection opens the records of one direction that are sealed with one
@@ -20,7 +20,7 @@ type protection interface {
 	// fragment at least. For TLS 1.3 that is TLSInnerPlaintext. Used is which
 	// of the sequence numbers authenticates the record. The error is
 	// errNotAuthentic if none does, or errNoIV.
-	open(buf []byte, r *tlswire.Record, n numbers) (plain []byte, used uint64, err error)
+	open(buf []byte, r tlswire.Record, n numbers) (plain []byte, used uint64, err error)
 	// lose steps over a record of n bytes that was not captured.
 	lose(n int)
 }
@@ -42,10 +42,10 @@ func (n numbers) at(i int) uint64 {
 	return n.next - 1 - uint64(i-n.ahead)
 }
 
-// errUnsupported is a cipher that the package cannot open.
-type errUnsupported struct{ cipher tlswire.Cipher }
+// An unsupportedError is a cipher that the package cannot open.
+type unsupportedError struct{ cipher tlswire.Cipher }
 
-func (e errUnsupported) Error() string {
+func (e unsupportedError) Error() string {
 	return fmt.Sprintf("cipher %v is not supported", e.cipher)
 }
 
@@ -81,7 +81,7 @@ func newTLS12Protection(v tlswire.Version, s tlswire.Suite, encryptThenMAC bool,
 		}
 		return &stream{cipher: c, mac: recordMAC{hash: hmac.New(hashNew(s.MAC), keys.mac)}}, nil
 	}
-	return nil, errUnsupported{s.Cipher}
+	return nil, unsupportedError{s.Cipher}
 }
 
 func newAEAD(c tlswire.Cipher, key []byte) (authenticator, error) {
@@ -100,8 +100,9 @@ func newAEAD(c tlswire.Cipher, key []byte) (authenticator, error) {
 			return nil, err
 		}
 		return &ccm{block: block, tag: c.TagLen()}, nil
+	default:
+		return nil, unsupportedError{c}
 	}
-	return nil, errUnsupported{c}
 }
 
 func newBlock(c tlswire.Cipher, key []byte) (cipher.Block, error) {
@@ -112,6 +113,7 @@ func newBlock(c tlswire.Cipher, key []byte) (cipher.Block, error) {
 		return des.NewTripleDESCipher(key)
 	case tlswire.CipherDESCBC:
 		return des.NewCipher(key)
+	default:
+		return nil, unsupportedError{c}
 	}
-	return nil, errUnsupported{c}
 }

@@ -116,6 +116,7 @@ func openAll(t testing.TB, o *Opener, records []taken) opened {
 			handshake.Feed(plain, func(m tlswire.Message) {
 				got.Messages = append(got.Messages, side+m.Type.String())
 			})
+		default:
 		}
 	}
 	return got

@@ -3,9 +3,9 @@ package tlskeys
 import (
 	"crypto/hkdf"
 
-	"golang.org/x/crypto/cryptobyte"
-
 	"sstpwarden/inspect/tlswire"
+
+	"golang.org/x/crypto/cryptobyte"
 )
 
 // expandLabel is HKDF-Expand-Label with an empty context (RFC 8446, Section

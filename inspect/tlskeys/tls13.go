@@ -2,6 +2,7 @@ package tlskeys
 
 import (
 	"fmt"
+	"slices"
 
 	"sstpwarden/inspect/tlswire"
 )
@@ -22,7 +23,7 @@ type generation struct {
 }
 
 // openTLS13 opens an encrypted record of TLS 1.3.
-func (o *Opener) openTLS13(h *half, r *tlswire.Record) (tlswire.ContentType, []byte, error) {
+func (o *Opener) openTLS13(h *half, r tlswire.Record) (tlswire.ContentType, []byte, error) {
 	// First as if nothing was lost.
 	if plain, ok := o.try(h, r, numbers{next: h.seq, ahead: 1}); ok {
 		return o.inner(h, r, plain)
@@ -40,7 +41,7 @@ func (o *Opener) openTLS13(h *half, r *tlswire.Record) (tlswire.ContentType, []b
 
 // try opens a record with the keys in use, and with those that may follow,
 // which count from 0.
-func (o *Opener) try(h *half, r *tlswire.Record, n numbers) (plain []byte, ok bool) {
+func (o *Opener) try(h *half, r tlswire.Record, n numbers) (plain []byte, ok bool) {
 	buf := h.buffer(r)
 	if g := h.generation; g != nil {
 		if plain, used, err := g.open(buf, r, n); err == nil {
@@ -63,10 +64,10 @@ func (o *Opener) try(h *half, r *tlswire.Record, n numbers) (plain []byte, ok bo
 // inner takes TLSInnerPlaintext apart (RFC 8446, Section 5.2).
 //
 //	| content | type | zeros |
-func (o *Opener) inner(h *half, r *tlswire.Record, plain []byte) (tlswire.ContentType, []byte, error) {
-	for i := len(plain) - 1; i >= 0; i-- {
-		if plain[i] != 0 {
-			return tlswire.ContentType(plain[i]), plain[:i], nil
+func (o *Opener) inner(h *half, r tlswire.Record, plain []byte) (tlswire.ContentType, []byte, error) {
+	for i, b := range slices.Backward(plain) {
+		if b != 0 {
+			return tlswire.ContentType(b), plain[:i], nil
 		}
 	}
 	h.seq-- // it was counted already

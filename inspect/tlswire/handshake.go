@@ -126,6 +126,8 @@ func (m Message) Append(b []byte) []byte {
 // It cannot tell by itself where encryption begins. Up to TLS 1.2 that is the
 // direction's change_cipher_spec record, after which its caller should feed
 // no more. If fragments are fed none the less, it is most often soon Broken.
+// From TLS 1.3 on that record means nothing (RFC 8446, Appendix D.4), and a
+// ClientHello can follow it, the one that a HelloRetryRequest asks for.
 //
 // The zero Handshake is ready. It holds at most one message, of up to
 // [MaxMessageLen] bytes. A Handshake is not safe for concurrent use.

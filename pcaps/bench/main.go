@@ -1,5 +1,118 @@
+// Bench measures how fast "sstpwarden audit" goes through a capture, beside
+// tshark and ndpiReader on the same file in the same run. "make bench" runs it:
+//
+//	bench [-size MB] [-rounds N] [-dir DIR] [-program FILE] [-sstp PATTERN]
+//
+// It generates its captures, and keeps them in the user's cache directory for
+// the next time: an Internet edge with mixed traffic, and a SYN flood to see
+// what memory a flood can take. The TLS in them is crypto/tls's own; the SSTP
+// is copied from captures. The same seed gives the same bytes.
+//
+// Every command is measured as a whole process, from start to end, and they
+// take turns. Beside them stands the floor: a process that reads, or reads and
+// decodes, the packets and does nothing with them.
+//
+// What was missed of the targets is printed and fails nothing; the exit status
+// is 1 if sstpwarden itself fails.
+//
+// What it does not do: judge whether tshark and ndpiReader do more for their
+// time (they do: they dissect, and classify, every protocol).
+
 //go:debug cryptocustomrand=1
 
 package main
 
-func main() {}
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := dispatch(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// dispatch runs what the arguments say. "floor", "edge" and "flood" are for
+// the program's own use: it starts itself with them.
+func dispatch(ctx context.Context, args []string) error {
+	if len(args) > 0 {
+		switch args[0] {
+		case "floor":
+			return runFloor(args[1:])
+		case "edge", "flood":
+			return runProduce(args[0], args[1:])
+		}
+	}
+	var o options
+	fs := o.flags()
+	if err := fs.Parse(args); err != nil {
+		if err == flag.ErrHelp {
+			return nil
+		}
+		return err
+	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	return o.run(ctx, os.Stdout)
+}
+
+// options are the command line's.
+type options struct {
+	sizeMB     int
+	rounds     int
+	slowRounds int
+	seed       uint64
+	dir        string
+	program    string
+	sstp       string
+}
+
+func (o *options) flags() *flag.FlagSet {
+	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
+	fs.IntVar(&o.sizeMB, "size", 200, "size of the edge capture, in `MB`")
+	fs.IntVar(&o.rounds, "rounds", 3, "how often each command is measured")
+	fs.IntVar(&o.slowRounds, "slow-rounds", 2, "how often tshark is measured, which takes long")
+	fs.Uint64Var(&o.seed, "seed", 1, "other `numbers` make other captures")
+	fs.StringVar(&o.dir, "dir", "", "where the captures are kept (default: in the user's cache directory)")
+	fs.StringVar(&o.program, "program", filepath.Join("bin", "sstpwarden"), "what to measure")
+	fs.StringVar(&o.sstp, "sstp", filepath.Join("pcaps", "testdata", "positive", "*.pcap"), "captures to copy SSTP connections from (`pattern`; none is fine)")
+	return fs
+}
+
+func (o *options) check() error {
+	if o.sizeMB < 1 || o.rounds < 1 || o.slowRounds < 1 {
+		return fmt.Errorf("-size, -rounds and -slow-rounds must be at least 1")
+	}
+	if o.slowRounds > o.rounds {
+		o.slowRounds = o.rounds
+	}
+	program, err := filepath.Abs(o.program)
+	if err != nil {
+		return err
+	}
+	if o.program = program; !isFile(program) {
+		return fmt.Errorf("%s is not there: run \"make build\" first, or name the program with -program", program)
+	}
+	if o.dir == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			cache = os.TempDir()
+		}
+		o.dir = filepath.Join(cache, "sstpwarden-bench")
+	}
+	return os.MkdirAll(o.dir, 0o755)
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}

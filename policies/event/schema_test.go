@@ -253,10 +253,13 @@ func fill(r *rand.Rand, v reflect.Value) {
 			fill(r, v.Elem())
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if v.Field(i).CanSet() {
-				fill(r, v.Field(i))
+		for _, f := range v.Fields() {
+			if f.CanSet() {
+				fill(r, f)
 			}
 		}
+	case reflect.Interface: // the error of a certificate that cannot be read: none
+	default:
+		panic("fill: " + v.Type().String())
 	}
 }

@@ -29,7 +29,8 @@ type Decider struct {
 // (_test.rego). Data holds what JSON can say and may be nil.
 //
 // The error tells all that is wrong with the policies, each with its file and
-// line. It is [ErrNoDecision] if they do not define [EntryPoint].
+// line. It is [ErrNoDecision] if they do not define [EntryPoint]. Data that lies
+// where a policy has a rule is an error too: it could answer in the rule's place.
 func New(ctx context.Context, fsys fs.FS, data map[string]any) (*Decider, error) {
 	sources, err := readModules(fsys, isPolicy)
 	if err != nil {
@@ -39,7 +40,8 @@ func New(ctx context.Context, fsys fs.FS, data map[string]any) (*Decider, error)
 	if err != nil {
 		return nil, fmt.Errorf("reading policy data: %w", err)
 	}
-	compiler, err := compile(sources)
+	store := inmem.NewFromObjectWithOpts(data, inmem.OptReturnASTValuesOnRead(true))
+	compiler, err := compile(ctx, sources, store)
 	if err != nil {
 		return nil, fmt.Errorf("compiling policies: %w", err)
 	}
@@ -49,7 +51,7 @@ func New(ctx context.Context, fsys fs.FS, data map[string]any) (*Decider, error)
 	query, err := rego.New(
 		rego.Query(EntryPoint),
 		rego.Compiler(compiler),
-		rego.Store(inmem.NewFromObjectWithOpts(data, inmem.OptReturnASTValuesOnRead(true))),
+		rego.Store(store),
 		rego.StrictBuiltinErrors(true),
 		rego.GenerateJSON(func(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil }),
 	).PrepareForEval(ctx)

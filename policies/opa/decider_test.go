@@ -129,8 +129,18 @@ func TestData(t *testing.T) {
 	if err != nil || got.Action != policies.ActionLog || got.Rule != "sstp.sanctioned" {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	if _, err := New(context.Background(), policies.Default, map[string]any{"x": func() {}}); err == nil {
-		t.Error("a function is data")
+	for name, tt := range map[string]struct {
+		data map[string]any
+		want string
+	}{
+		"a function":               {map[string]any{"x": func() {}}, "reading policy data"},
+		"an answer":                {map[string]any{"sstp": map[string]any{"decision": map[string]any{"action": "allow"}}}, "conflict"},
+		"in place of a helper":     {map[string]any{"sstp": map[string]any{"sanctioned": true}}, "conflict"},
+		"in place of all policies": {map[string]any{"sstp": "off"}, "conflict"},
+	} {
+		if _, err := New(context.Background(), policies.Default, tt.data); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q in it", name, err, tt.want)
+		}
 	}
 }
 

@@ -2,7 +2,9 @@ package opa
 
 import (
 	"encoding"
+	"encoding/json"
 	"fmt"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -14,21 +16,21 @@ import (
 )
 
 // inputValue gives in as Rego has it: what encoding/json and OPA's own
-// conversion would make of it, at a fraction of the cost.
+// conversion would make of it, but only as much of it as policies look at. The
+// value is for one evaluation and one goroutine.
 func inputValue(in *policies.Input) ast.Value {
-	var b builder
-	return b.object(reflect.ValueOf(in).Elem()).Value
+	return ast.LazyObject(object(reflect.ValueOf(in).Elem()))
 }
 
-// A plan says how a struct type is turned into an object. It follows the JSON
-// tags, so an Input and its JSON cannot differ.
+// A plan says how a struct type becomes an object. It follows the JSON tags, so
+// an Input and its JSON cannot differ.
 type plan []field
 
 type field struct {
-	key   *ast.Term
+	name  string
 	index []int // through embedded structs
-	omit  bool  // when empty
-	zero  bool  // when zero, by its own opinion if it has one
+	empty bool  // left out when empty
+	zero  bool  // left out when zero, by its own opinion if it has one
 }
 
 var plans sync.Map // reflect.Type -> plan
@@ -39,93 +41,82 @@ func planOf(t reflect.Type) plan {
 	}
 	var p plan
 	for _, f := range reflect.VisibleFields(t) {
-		tag, tagged := f.Tag.Lookup("json")
-		if !tagged || !f.IsExported() {
-			continue // the embedded structs themselves: their fields follow
+		tag, ok := f.Tag.Lookup("json")
+		if !ok {
+			continue // an embedded struct, whose fields come by themselves
 		}
-		name, options, _ := strings.Cut(tag, ",")
-		p = append(p, field{
-			key:   ast.StringTerm(name),
-			index: f.Index,
-			omit:  options == "omitempty",
-			zero:  options == "omitzero",
-		})
+		name, option, _ := strings.Cut(tag, ",")
+		p = append(p, field{name: name, index: f.Index, empty: option == "omitempty", zero: option == "omitzero"})
 	}
 	stored, _ := plans.LoadOrStore(t, p)
 	return stored.(plan)
 }
 
-// A builder makes the terms of one input.
-type builder struct{ terms []ast.Term }
-
-// term returns a new term. Terms are allocated many at a time.
-func (b *builder) term(v ast.Value) *ast.Term {
-	if len(b.terms) == cap(b.terms) {
-		b.terms = make([]ast.Term, 0, 64)
-	}
-	b.terms = append(b.terms, ast.Term{Value: v})
-	return &b.terms[len(b.terms)-1]
-}
-
-func (b *builder) object(v reflect.Value) *ast.Term {
+func object(v reflect.Value) map[string]any {
 	p := planOf(v.Type())
-	items := make([][2]*ast.Term, 0, len(p))
+	out := make(map[string]any, len(p))
 	for i := range p {
 		f := &p[i]
 		fv := v.FieldByIndex(f.index)
-		if f.omit && isEmpty(fv) || f.zero && isZero(fv) {
+		if f.empty && isEmpty(fv) || f.zero && isZero(fv) {
 			continue
 		}
-		items = append(items, [2]*ast.Term{f.key, b.value(fv)})
+		out[f.name] = native(fv)
 	}
-	return b.term(ast.NewObject(items...))
+	return out
 }
 
 func isEmpty(v reflect.Value) bool {
-	if v.Kind() == reflect.Slice || v.Kind() == reflect.Map {
+	if v.Kind() == reflect.Slice {
 		return v.Len() == 0
 	}
 	return v.IsZero()
 }
 
 func isZero(v reflect.Value) bool {
-	if z, ok := v.Interface().(interface{ IsZero() bool }); ok {
+	if z, ok := reflect.TypeAssert[interface{ IsZero() bool }](v); ok {
 		return z.IsZero()
 	}
 	return v.IsZero()
 }
 
-func (b *builder) value(v reflect.Value) *ast.Term {
-	if v.Kind() != reflect.String && v.Type().Implements(textMarshaler) {
-		text, err := v.Interface().(encoding.TextMarshaler).MarshalText()
+var textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
+
+// native gives v as one of the types that OPA converts without JSON.
+func native(v reflect.Value) any {
+	if v.Type().Implements(textMarshaler) {
+		m, _ := reflect.TypeAssert[encoding.TextMarshaler](v)
+		text, err := m.MarshalText()
 		if err != nil {
-			panic(fmt.Sprintf("opa: %v of an event has no text: %v", v.Type(), err))
+			panic(fmt.Sprintf("opa: %v of an input has no text: %v", v.Type(), err))
 		}
-		return b.term(ast.String(text))
+		return string(text)
 	}
 	switch v.Kind() {
 	case reflect.String:
-		return b.term(ast.String(v.String()))
+		return v.String()
 	case reflect.Bool:
-		return ast.InternedTerm(v.Bool())
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return ast.InternedTerm(int(v.Int()))
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return b.term(ast.Number(strconv.FormatUint(v.Uint(), 10)))
-	case reflect.Float64:
-		return b.term(ast.Number(strconv.FormatFloat(v.Float(), 'f', -1, 64)))
-	case reflect.Slice:
-		list := make([]*ast.Term, v.Len())
-		for i := range list {
-			list[i] = b.value(v.Index(i))
+		return v.Bool()
+	case reflect.Int:
+		return v.Int()
+	case reflect.Uint8, reflect.Uint16, reflect.Uint64:
+		if n := v.Uint(); n > math.MaxInt64 {
+			return json.Number(strconv.FormatUint(n, 10)) // OPA takes a uint64 for an int
 		}
-		return b.term(ast.NewArray(list...))
+		return int64(v.Uint())
+	case reflect.Float64:
+		return v.Float()
+	case reflect.Slice:
+		list := make([]any, v.Len())
+		for i := range list {
+			list[i] = native(v.Index(i))
+		}
+		return list
 	case reflect.Pointer:
-		return b.value(v.Elem())
+		return native(v.Elem())
 	case reflect.Struct:
-		return b.object(v)
+		return object(v)
+	default:
+		panic(fmt.Sprintf("opa: an input has a %v", v.Type()))
 	}
-	panic(fmt.Sprintf("opa: an event has a %v", v.Type()))
 }
-
-var textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()

@@ -112,8 +112,8 @@ func fill(r *rand.Rand, v reflect.Value) {
 			fill(r, v.Elem())
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(r, v.Field(i))
+		for _, f := range v.Fields() {
+			fill(r, f)
 		}
 	default:
 		panic("fill: " + v.Type().String())

@@ -2,6 +2,7 @@ package opa
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -12,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/storage"
 
 	"sstpwarden/policies"
 )
@@ -44,8 +46,9 @@ func readModules(fsys fs.FS, take func(name string) bool) ([]module, error) {
 }
 
 // compile checks modules as strictly as OPA can: unused and shadowing names,
-// built-in functions that policies have not, and paths that no input has.
-func compile(modules []module) (*ast.Compiler, error) {
+// built-in functions that policies have not, paths that no input has, and rules
+// where store has data.
+func compile(ctx context.Context, modules []module, store storage.Store) (*ast.Compiler, error) {
 	parsed, err := parse(modules)
 	if err != nil {
 		return nil, err
@@ -54,6 +57,12 @@ func compile(modules []module) (*ast.Compiler, error) {
 	if err != nil {
 		return nil, err
 	}
+	txn, err := store.NewTransaction(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Abort(ctx, txn)
+	c.WithPathConflictsCheck(storage.NonEmpty(ctx, store, txn))
 	if c.Compile(parsed); c.Failed() {
 		return nil, c.Errors
 	}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+var headings = []string{
+	"", "runs", "wall s", "min..max", "CPU s", "peak MiB", "MB/s", "kpackets/s", "times ours", "min..max",
+}
+
+// writeTable prints the contenders' figures. The first of them is what the
+// others are compared with.
+func writeTable(w io.Writer, contenders []*contender, m *manifest) {
+	rows := [][]string{headings}
+	for _, c := range contenders {
+		rows = append(rows, c.row(contenders[0], m))
+	}
+	widths := make([]int, len(headings))
+	for _, row := range rows {
+		if len(row) < len(headings) {
+			widths[0] = max(widths[0], utf8.RuneCountInString(row[0]))
+			continue
+		}
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, row := range rows {
+		var line strings.Builder
+		fmt.Fprintf(&line, "  %-*s", widths[0], row[0])
+		for i, cell := range row[1:] {
+			if len(row) < len(headings) {
+				widths[i+1] = 0 // a remark runs on
+			}
+			fmt.Fprintf(&line, "  %*s", widths[i+1], cell)
+		}
+		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
+	}
+}
+
+// row is the contender's cells, or its name and a remark.
+func (c *contender) row(ours *contender, m *manifest) []string {
+	if c.missing != "" {
+		return []string{c.name, c.missing}
+	}
+	wall, cpu, memory := c.wall(), c.cpu(), c.memory()
+	row := []string{
+		c.name,
+		fmt.Sprint(len(c.runs)),
+		seconds(wall.median),
+		seconds(wall.low) + ".." + seconds(wall.high),
+		seconds(cpu.median),
+		mebibytes(memory.high),
+		fmt.Sprintf("%.0f", float64(m.FileSize)/mb/wall.median.Seconds()),
+		fmt.Sprintf("%.0f", float64(m.Packets)/1000/wall.median.Seconds()),
+		"", "",
+	}
+	if c != ours {
+		times := c.times(ours)
+		row[8], row[9] = ratio(times.median), ratio(times.low)+".."+ratio(times.high)
+	}
+	return row
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%.0f", float64(n)/(1<<20)) }
+
+// A target is a figure that was set before anything was measured. Missing one
+// is said, and fails nothing: on a busy machine any of them can be missed.
+type target struct {
+	what     string
+	want     string // with the unit
+	aim      string // twice as good
+	got      string
+	met, out bool // out: twice as good was reached
+}
+
+// faster is the target of being at least so many times as fast as another.
+func faster(than, ours *contender, times float64) target {
+	t := target{
+		what: "speed, " + than.name,
+		want: fmt.Sprintf("%gx", times), aim: fmt.Sprintf("%gx", 2*times),
+		got: "not measured",
+	}
+	if len(than.runs) > 0 {
+		got := than.times(ours).median
+		t.got, t.met, t.out = ratio(got)+"x", got >= times, got >= 2*times
+	}
+	return t
+}
+
+// smaller is the target of keeping within so much memory.
+func smaller(what string, ours *contender, limit int64) target {
+	got := ours.memory().high
+	return target{
+		what: what,
+		want: mebibytes(limit) + " MiB", aim: mebibytes(limit/2) + " MiB",
+		got: mebibytes(got) + " MiB", met: got <= limit, out: got <= limit/2,
+	}
+}
+
+func writeTargets(w io.Writer, targets []target) {
+	fmt.Fprintln(w, "\nTargets (the aim is twice as good)")
+	for _, t := range targets {
+		word := "missed"
+		switch {
+		case t.got == "not measured":
+			word = ""
+		case t.out:
+			word = "met, and the aim"
+		case t.met:
+			word = "met"
+		}
+		fmt.Fprintf(w, "  %-52s  target %-8s  aim %-8s  got %-12s  %s\n", t.what, t.want, t.aim, t.got, word)
+	}
+}
+
+// writeNoise says how quiet the machine was.
+func writeNoise(w io.Writer, before, after string, contenders []*contender, took time.Duration) {
+	worst, name := 0.0, ""
+	for _, c := range contenders {
+		if len(c.runs) < 2 {
+			continue
+		}
+		wall := c.wall()
+		if s := float64(wall.high-wall.low) / float64(wall.median); s > worst {
+			worst, name = s, c.name
+		}
+	}
+	fmt.Fprintf(w, "\nNoise: load average %s before, %s after; widest spread of wall times %.0f %% (%s). All took %s.\n",
+		before, after, worst*100, name, took.Round(time.Second))
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"time"
+)
+
+const (
+	advice = "apt-get install tshark libndpi-bin"
+
+	// What is promised: so many times as fast as each, and no more memory
+	// than this, whatever the capture.
+	timesNDPI   = 5
+	timesTshark = 50
+	memoryLimit = 256 << 20
+)
+
+// run measures everything and reports.
+func (o *options) run(ctx context.Context, w io.Writer) error {
+	began := time.Now()
+	if err := o.check(); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	edge, err := o.edgeCapture(ctx)
+	if err != nil {
+		return err
+	}
+	flood, err := o.floodCapture(ctx)
+	if err != nil {
+		return err
+	}
+	before := load()
+	fmt.Fprintf(w, "Whole processes in turn on %d processors, %s/%s.\n\nEdge: %s\n", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, edge)
+	found, err := inspectOnce(ctx, o.program, edge.path, edge.manifest)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "  audited: %s\n\n", found)
+
+	onEdge := o.edgeContenders(self, edge.path)
+	if err := compete(ctx, onEdge); err != nil {
+		return err
+	}
+	writeTable(w, onEdge, edge.manifest)
+
+	fmt.Fprintf(w, "\nSYN flood: %s\n", flood)
+	if found, err = inspectOnce(ctx, o.program, flood.path, flood.manifest); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "  audited: %s\n\n", found)
+	onFlood := o.floodContenders(flood.path)
+	if err := compete(ctx, onFlood); err != nil {
+		return err
+	}
+	writeTable(w, onFlood, flood.manifest)
+
+	ours, ndpi, tshark := onEdge[0], onEdge[4], onEdge[5]
+	writeTargets(w, []target{
+		faster(ndpi, ours, timesNDPI),
+		faster(tshark, ours, timesTshark),
+		smaller("peak memory, edge", ours, memoryLimit),
+		smaller("peak memory, SYN flood", onFlood[0], memoryLimit),
+	})
+	writeNoise(w, before, load(), append(onEdge, onFlood...), time.Since(began))
+	return nil
+}
+
+func (o *options) edgeContenders(self, path string) []*contender {
+	return []*contender{
+		{name: "sstpwarden audit", command: []string{o.program, "audit", path}, rounds: o.rounds, warm: true, ours: true},
+		{name: "sstpwarden audit --workers 1", command: []string{o.program, "audit", "--workers", "1", path}, rounds: o.rounds, warm: true, ours: true},
+		{name: "floor: read", command: []string{self, "floor", "read", path}, rounds: o.rounds, warm: true, ours: true},
+		{name: "floor: read and decode (gopacket)", command: []string{self, "floor", "decode", path}, rounds: o.rounds, warm: true, ours: true},
+		{name: "ndpiReader -i", command: []string{"ndpiReader", "-i", path}, rounds: o.rounds, warm: true, advice: advice},
+		{name: "tshark -T fields -e tls...server_name", command: []string{"tshark", "-r", path, "-T", "fields", "-e", "tls.handshake.extensions_server_name"}, rounds: o.slowRounds, advice: advice},
+	}
+}
+
+func (o *options) floodContenders(path string) []*contender {
+	return []*contender{
+		{name: "sstpwarden audit", command: []string{o.program, "audit", path}, rounds: o.rounds, warm: true, ours: true},
+		{name: "sstpwarden audit --workers 1", command: []string{o.program, "audit", "--workers", "1", path}, rounds: o.rounds, ours: true},
+		{name: "ndpiReader -i", command: []string{"ndpiReader", "-i", path}, rounds: 1, advice: advice},
+	}
+}
