@@ -213,6 +213,9 @@ func (f *Flow) hold(i int, r *compiled, detail string) {
 	if r.Coarse != nil && f.obs.TLS != nil && !f.obs.TLS.SizesExact {
 		weight = *r.Coarse
 	}
+	if weight == 0 && r.Weight != 0 {
+		return // lengths known only to the block say nothing here
+	}
 	e := Evidence{Rule: r.ID, Weight: weight, Proof: r.Proof, Detail: r.About}
 	if detail != "" {
 		e.Detail += ": " + cut(detail, maxDetail)

@@ -32,13 +32,17 @@ type tlsSide struct {
 	changed   bool // ChangeCipherSpec was sent
 	finished  bool // the TLS 1.3 handshake's records have passed
 	early     int  // TLS 1.3 records that belonged to the handshake
-	lost      int  // plaintext bytes that could not be opened
+	began     bool // a record was read
+	lost      int  // plaintext bytes that were not captured or not opened
 }
 
 const (
 	// maxUndecided is how many application data records a flow may have
 	// before it is left alone undetermined.
 	maxUndecided = 4096
+	// unknownLoss stands for a number of lost bytes that is not known: more
+	// than any body that is worth following.
+	unknownLoss = 1 << 30
 	// maxFlight is how many encrypted records a client's handshake flight
 	// may have in TLS 1.3: certificate, its proof and Finished, cut small.
 	maxFlight = 8
@@ -81,7 +85,11 @@ func (l *tlsLayer) record(f *Flow, s Segment, r tlswire.Record) {
 	side := &l.sides[s.Direction.index()]
 	if r.Resynced {
 		side.handshake.Lose()
+		if side.began {
+			side.lost = unknownLoss
+		}
 	}
+	side.began = true
 	if l.opener != nil && l.open(f, s, r) {
 		return
 	}
@@ -220,8 +228,11 @@ func (l *tlsLayer) open(f *Flow, s Segment, r tlswire.Record) bool {
 	}
 	if err != nil {
 		if r.Type == tlswire.ContentApplicationData {
-			size, _, _ := l.plaintextSize(r)
-			side.lost += max(1, size.Hi)
+			if size, exact, ok := l.plaintextSize(r); ok && exact {
+				side.lost += size.Hi
+			} else {
+				side.lost = unknownLoss
+			}
 		}
 		return true
 	}

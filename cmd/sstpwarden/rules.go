@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -140,11 +141,16 @@ func likelihood(decibans int) string {
 	return "tells nothing"
 }
 
+// times gives the ratio to two digits: 30 decibans are 1,000.
 func times(decibans int) string {
-	power := 1.0
-	for range decibans / 10 {
-		power *= 10
+	ratio := math.Pow(10, float64(decibans)/10)
+	if ratio < 10 {
+		return strconv.FormatFloat(ratio, 'f', 1, 64)
 	}
-	rest := [...]float64{1, 1.26, 1.58, 2, 2.5, 3.2, 4, 5, 6.3, 7.9}[decibans%10]
-	return strconv.FormatFloat(power*rest, 'g', 2, 64)
+	unit := math.Pow(10, math.Floor(math.Log10(ratio))-1)
+	digits := strconv.FormatFloat(math.Round(ratio/unit)*unit, 'f', 0, 64)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
 }

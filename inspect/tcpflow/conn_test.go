@@ -79,6 +79,9 @@ func TestRoles(t *testing.T) {
 		{"other handshake message: the port", []seg{between(mid, high, ACK, "\x16\x03\x03\x00\x7a\x0brest")}, high, true},
 		{"port 443", []seg{between(server4, netip.MustParseAddrPort("192.0.2.1:80"), ACK, "zz")}, netip.MustParseAddrPort("192.0.2.1:80"), true},
 		{"port 443, the other way", []seg{between(netip.MustParseAddrPort("192.0.2.1:80"), server4, ACK, "zz")}, netip.MustParseAddrPort("192.0.2.1:80"), true},
+		{"port 443 against a lower one, client's address first", []seg{between(netip.MustParseAddrPort("192.0.2.1:80"), netip.MustParseAddrPort("198.51.100.9:443"), ACK, "zz")}, netip.MustParseAddrPort("192.0.2.1:80"), true},
+		{"port 443 against a lower one, server's address first", []seg{between(netip.MustParseAddrPort("203.0.113.1:80"), netip.MustParseAddrPort("198.51.100.9:443"), ACK, "zz")}, netip.MustParseAddrPort("203.0.113.1:80"), true},
+		{"lower port of the lower address", []seg{between(netip.MustParseAddrPort("192.0.2.1:80"), odd, ACK, "zz")}, odd, true},
 		{"lower port", []seg{between(mid, high, ACK, "zz")}, high, true},
 		{"lower port, the other way", []seg{between(high, mid, ACK, "zz")}, high, true},
 		{"same port: who came first", []seg{between(odd, high, ACK, "zz")}, odd, true},
@@ -385,11 +388,19 @@ func TestPassedOver(t *testing.T) {
 
 func TestStrings(t *testing.T) {
 	for _, tt := range []struct{ got, want string }{
-		{tcpflow.EndReplaced.String(), "replaced"}, {tcpflow.End(99).String(), "End(99)"},
-		{tcpflow.OutcomeNotTCP.String(), "not TCP"}, {tcpflow.Outcome(99).String(), "Outcome(99)"},
-		{tcpflow.LinkEthernet.String(), "ethernet"}, {tcpflow.LinkNull.String(), "null"}, {tcpflow.LinkRaw14.String(), "raw"},
-		{tcpflow.LinkLoop.String(), "loop"}, {tcpflow.LinkSLL.String(), "linux-sll"}, {tcpflow.LinkSLL2.String(), "linux-sll2"},
-		{tcpflow.LinkIPv4.String(), "ipv4"}, {tcpflow.LinkIPv6.String(), "ipv6"}, {tcpflow.LinkType(147).String(), "LinkType(147)"},
+		{tcpflow.EndReplaced.String(), "replaced"},
+		{tcpflow.End(99).String(), "End(99)"},
+		{tcpflow.OutcomeNotTCP.String(), "not TCP"},
+		{tcpflow.Outcome(99).String(), "Outcome(99)"},
+		{tcpflow.LinkEthernet.String(), "ethernet"},
+		{tcpflow.LinkNull.String(), "null"},
+		{tcpflow.LinkRaw14.String(), "raw"},
+		{tcpflow.LinkLoop.String(), "loop"},
+		{tcpflow.LinkSLL.String(), "linux-sll"},
+		{tcpflow.LinkSLL2.String(), "linux-sll2"},
+		{tcpflow.LinkIPv4.String(), "ipv4"},
+		{tcpflow.LinkIPv6.String(), "ipv6"},
+		{tcpflow.LinkType(147).String(), "LinkType(147)"},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("got %q, want %q", tt.got, tt.want)

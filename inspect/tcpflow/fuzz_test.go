@@ -122,7 +122,7 @@ type counting struct {
 func (s *counting) Feed(sg inspect.Segment) bool {
 	s.feeds++
 	d := sg.Direction
-	*s.log = append(*s.log, fmt.Sprint(d, sg.Missing, sg.Data, sg.Time.UnixNano()))
+	*s.log = append(*s.log, fmt.Sprintf("%v %d %v %d", d, sg.Missing, sg.Data, sg.Time.UnixNano()))
 	s.next[d] += byte(sg.Missing)
 	for _, b := range sg.Data {
 		for s.begun[d] && b != s.next[d] && s.skipped[d] < s.fins[d] {

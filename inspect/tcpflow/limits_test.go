@@ -185,7 +185,7 @@ func TestSYNFlood(t *testing.T) {
 	closed := 0
 	table := tcpflow.New(tcpflow.Config{
 		Open:   func(*tcpflow.Conn) tcpflow.Stream { t.Error("a stream was opened"); return nil },
-		Closed: func(c *tcpflow.Conn) { closed++ },
+		Closed: func(*tcpflow.Conn) { closed++ },
 	})
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -282,9 +282,8 @@ func TestRecycling(t *testing.T) {
 func TestStatsAdd(t *testing.T) {
 	var a, b tcpflow.Stats
 	fill := func(s *tcpflow.Stats, n uint64) {
-		v := reflect.ValueOf(s).Elem()
-		for i := range v.NumField() {
-			if f := v.Field(i); f.Kind() == reflect.Uint64 {
+		for _, f := range reflect.ValueOf(s).Elem().Fields() {
+			if f.Kind() == reflect.Uint64 {
 				f.SetUint(n)
 			} else {
 				for j := range f.Len() {

@@ -174,12 +174,12 @@ func (d *decoder) pppoe(data []byte, wire int) Outcome {
 	if data[0] != 0x11 || length < 2 || length > wire-pppoeHeader {
 		return OutcomeBadLink
 	}
-	ppp := binary.BigEndian.Uint16(data[pppoeHeader:])
+	ppp := layers.PPPType(binary.BigEndian.Uint16(data[pppoeHeader:]))
 	data, wire = data[header:min(len(data), pppoeHeader+length)], length-2
-	switch layers.PPPType(ppp) {
-	case layers.PPPTypeIPv4:
+	if ppp == layers.PPPTypeIPv4 {
 		return d.network(layers.EthernetTypeIPv4, data, wire)
-	case layers.PPPTypeIPv6:
+	}
+	if ppp == layers.PPPTypeIPv6 {
 		return d.network(layers.EthernetTypeIPv6, data, wire)
 	}
 	return OutcomeNotIP

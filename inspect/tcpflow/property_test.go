@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"testing"
+	"time"
 
 	"sstpwarden/inspect/tcpflow"
 )
@@ -89,10 +90,11 @@ func TestLoss(t *testing.T) {
 			}
 			want += s.data
 			h.ok(s)
-			if round%3 == 1 {
+			switch round % 3 {
+			case 1:
 				h.ok(seg{src: server4, dst: client4, flags: ACK, seq: 5001, ack: s.seq + uint32(len(s.data))})
-			} else if round%3 == 2 {
-				h.wait(6e9)
+			case 2:
+				h.wait(6 * time.Second)
 			}
 		}
 		h.table.Flush()

@@ -240,6 +240,27 @@ func TestSettledWithEarlyFIN(t *testing.T) {
 	}
 }
 
+// Streams settle within what one segment brings, too.
+func TestSettledAtOnce(t *testing.T) {
+	h := newHarness(t, tcpflow.Config{})
+	h.settle = 1
+	h.handshake()
+	h.ok(c(ACK, 1001, 5001, "a"))
+	h.ok(c(ACK, 1002, 5001, "b"))
+	h.wantC2S("a")
+
+	h = newHarness(t, tcpflow.Config{})
+	h.settle = 1
+	h.handshake()
+	h.ok(c(ACK, 1003, 5001, "c"))
+	h.ok(c(ACK, 1001, 5001, "abcde")) // the held byte comes between
+	h.wantC2S("ab")
+	h.ok(c(FIN|ACK, 1006, 5001, ""))
+	if got := h.ok(s(FIN|ACK, 5001, 1007, "")).End(); got != tcpflow.EndFIN {
+		t.Errorf("End = %v, want fin", got)
+	}
+}
+
 func TestUnwanted(t *testing.T) {
 	h := newHarness(t, tcpflow.Config{})
 	h.refuse = true

@@ -7,9 +7,9 @@ import (
 	"errors"
 )
 
-// ccm is the opening half of Counter with CBC-MAC (RFC 3610) for nonces of
-// 12 bytes, which leaves 3 bytes (L) for the length. It exists because neither the standard
-// library nor x/crypto has CCM; sealing is not needed here.
+// ccm is the opening half of Counter with CBC-MAC (RFC 3610) for nonces of 12
+// bytes, which leaves 3 bytes (L) for the length. It exists because neither
+// the standard library nor x/crypto has CCM; sealing is not needed here.
 type ccm struct {
 	block cipher.Block
 	tag   int // M: 16 or 8
@@ -21,8 +21,8 @@ var errCCM = errors.New("tlskeys: message authentication failed")
 
 func (c *ccm) Overhead() int { return c.tag }
 
-// Open appends the content to dst. It expects additionalData to be shorter than a block less 2
-// bytes, which the 13 or 5 bytes of TLS are.
+// Open appends the content to dst. It takes up to 14 bytes of additionalData,
+// what a block holds behind its length; TLS has 13 or 5.
 func (c *ccm) Open(dst, nonce, ciphertext, additionalData []byte) ([]byte, error) {
 	if len(ciphertext) < c.tag || len(additionalData) > 14 {
 		return nil, errCCM

@@ -131,8 +131,9 @@ func (o *Opener) message(h *half, m tlswire.Message) {
 	}
 }
 
-// messageTLS13 changes keys where an encrypted message of TLS 1.3 says so. The lengths are
-// checked because after a loss what looks like a message may be none.
+// messageTLS13 changes keys where an encrypted message of TLS 1.3 says so. The
+// lengths are checked because after a loss what looks like a message may be
+// none.
 func (o *Opener) messageTLS13(h *half, m tlswire.Message) {
 	g := h.generation
 	application := applicationLabel(h.client)

@@ -40,8 +40,9 @@ type keyLogLine struct {
 }
 
 // keyLogLines is the labels that are of use (RFC 9850, Section 2). The secret
-// of "RSA" is a pre-master secret, and its line does not name the client random but
-// the first bytes of the encrypted secret; NSS wrote it, OpenSSL does.
+// of "RSA" is a pre-master secret, and its line does not name the client
+// random but the first bytes of the encrypted secret; NSS wrote it, OpenSSL
+// does.
 var keyLogLines = map[string]keyLogLine{
 	"RSA":                             {0, "encrypted pre-master", 8, false},
 	"CLIENT_RANDOM":                   {labelMaster, "client random", 32, false},
@@ -52,9 +53,10 @@ var keyLogLines = map[string]keyLogLine{
 	"SERVER_TRAFFIC_SECRET_0":         {labelServerApplication, "client random", 32, true},
 }
 
-// AddKeyLog adds the secrets of a key log (RFC 9850; the file that browsers, curl
-// and OpenSSL write where SSLKEYLOGFILE says) and returns how many lines
-// held a secret. Blank lines, comments and labels that are of no use are passed over.
+// AddKeyLog adds the secrets of a key log (RFC 9850; the file that browsers,
+// curl and OpenSSL write where SSLKEYLOGFILE says) and returns how many lines
+// held a secret. Blank lines, comments and labels that are of no use are
+// passed over.
 //
 // A line that cannot be read does not keep those after it from being added:
 // the error is then a *[SyntaxError] for the first such line. Where a secret

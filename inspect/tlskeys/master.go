@@ -7,8 +7,8 @@ import (
 	"sstpwarden/inspect/tlswire"
 )
 
-// protection returns what opens one side's records up to TLS 1.2, or nil and the
-// reason.
+// protection returns what opens one side's records up to TLS 1.2, or nil and
+// the reason.
 func (hs *handshake) protection(keys *Keys, client bool) (p protection, reason string) {
 	if hs.client == nil || hs.server == nil {
 		return nil, hs.uncaptured()
@@ -48,8 +48,8 @@ func (s *serverHello) unsupported() string {
 	return ""
 }
 
-// findMaster finds the master secret: in the key log, with an RSA key, or as that of a
-// session which is resumed. Otherwise it returns the reason.
+// findMaster finds the master secret: in the key log, with an RSA key, or as
+// that of a session which is resumed. Otherwise it returns the reason.
 func (hs *handshake) findMaster(keys *Keys) (reason string) {
 	if s, ok := keys.secret(hs.client.random, labelMaster); ok {
 		hs.master = s.b
@@ -74,7 +74,8 @@ func (hs *handshake) findMaster(keys *Keys) (reason string) {
 	case hs.server.extendedMasterSecret && hs.messages == nil:
 		return reason + ", and the handshake was not captured whole"
 	}
-	// EncryptedPreMasterSecret has a length in front (RFC 5246, Section 7.4.7.1).
+	// EncryptedPreMasterSecret has a length in front (RFC 5246, Section
+	// 7.4.7.1).
 	encrypted := hs.keyExchange
 	if len(encrypted) < 2 || int(binary.BigEndian.Uint16(encrypted)) != len(encrypted)-2 {
 		return "the ClientKeyExchange cannot be read"
@@ -87,7 +88,8 @@ func (hs *handshake) findMaster(keys *Keys) (reason string) {
 	return ""
 }
 
-// deriveMaster makes the master secret: RFC 5246, Section 8.1, and RFC 7627, Section 4.
+// deriveMaster makes the master secret: RFC 5246, Section 8.1, and RFC 7627,
+// Section 4.
 func (hs *handshake) deriveMaster(premaster masterSecret) {
 	s := hs.server
 	p := newPRF(s.version, s.suite)
@@ -98,8 +100,8 @@ func (hs *handshake) deriveMaster(premaster masterSecret) {
 	p.expand(hs.master[:], premaster[:], "master secret", hs.client.random[:], s.random[:])
 }
 
-// rememberTicket notes that the ticket of a NewSessionTicket message (RFC 5077, Section
-// 3.3) stands for this session.
+// rememberTicket notes that the ticket of a NewSessionTicket message (RFC
+// 5077, Section 3.3) stands for this session.
 //
 //	| lifetime_hint (4) | length (2) | ticket |
 func (hs *handshake) rememberTicket(keys *Keys, body []byte) {

@@ -75,8 +75,8 @@ const (
 	// searchWindow is how many sequence numbers are tried for a record, from
 	// the next one on; as many behind it after records that did not open.
 	searchWindow = 256
-	// searchBytes bounds what is spent on a record, and on several in a row that
-	// cannot be opened: two generations of keys with all of the window
+	// searchBytes bounds what is spent on a record, and on several in a row
+	// that cannot be opened: two generations of keys with all of the window
 	// on the longest record. It is a matter of milliseconds.
 	searchBytes = 2 * searchWindow << 14
 )
@@ -91,12 +91,13 @@ func (k *Keys) NewOpener() *Opener {
 }
 
 // Open takes the next record of the connection, in the order of capture, and
-// returns what it holds: the type and the content. It wants all records, from the
-// ClientHello on, with their fragments; damaged ones have none.
+// returns what it holds: the type and the content. It wants all records, from
+// the ClientHello on, with their fragments; damaged ones have none.
 //
 // A record that is not encrypted holds its own fragment. Otherwise plain is
-// valid until the next call for the same direction; the fragment is left as it is. The
-// content of TLS 1.3 has its real type, and no padding. It may be empty.
+// valid until the next call for the same direction; the fragment is left as it
+// is. The content of TLS 1.3 has its real type, and no padding. It may be
+// empty.
 //
 // The error is [ErrNoSecrets] where this direction stays closed, or a
 // [*RecordError] where it is only this record.
@@ -134,9 +135,9 @@ func (o *Opener) Open(fromClient bool, r tlswire.Record) (typ tlswire.ContentTyp
 // Opened reports whether an encrypted record was opened.
 func (o *Opener) Opened() bool { return o.opened }
 
-// Reason says, for people, why something could not be opened: the first
-// cause of an [ErrNoSecrets], or, as long as not one encrypted record was opened, of a
-// [*RecordError]. It is "" while there is none.
+// Reason says, for people, why something could not be opened: the first cause
+// of an [ErrNoSecrets], or, as long as not one encrypted record was opened, of
+// a [*RecordError]. It is "" while there is none.
 func (o *Opener) Reason() string {
 	if o.reason == "" && !o.opened && o.trouble != nil {
 		return o.trouble.Error()
@@ -182,8 +183,8 @@ func (o *Opener) lose(h *half, r tlswire.Record) error {
 	return o.recordError(h, r, ErrLost)
 }
 
-// checkClear tells a record in clear from an encrypted one in a connection whose
-// beginning is missing.
+// checkClear tells a record in clear from an encrypted one in a connection
+// whose beginning is missing.
 func (o *Opener) checkClear(h *half, r tlswire.Record) error {
 	if h.failed {
 		return ErrNoSecrets
@@ -224,7 +225,7 @@ func (o *Opener) openSealed(h *half, r tlswire.Record) (tlswire.ContentType, []b
 		return 0, nil, o.fail(h, hs.uncaptured())
 	case len(r.Fragment) > tlswire.MaxFragmentLen:
 		return 0, nil, o.recordError(h, r, errTooLarge)
-	case hs.isTLS13():
+	case h.protection == nil && hs.isTLS13():
 		return o.openTLS13(h, r)
 	}
 	return o.openTLS12(h, r)
@@ -287,8 +288,8 @@ func (h *half) spend(r tlswire.Record, tries int) {
 	h.search -= min(h.search, tries*recordCost(r))
 }
 
-// recordCost is what trying to open a record costs, in bytes; even one without content
-// costs something.
+// recordCost is what trying to open a record costs, in bytes; even one without
+// content costs something.
 func recordCost(r tlswire.Record) int { return len(r.Fragment) + 64 }
 
 // buffer returns a buffer for a record's content.

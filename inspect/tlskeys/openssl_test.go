@@ -168,6 +168,24 @@ func withoutLines(keyLog string, labels ...string) string {
 	return strings.Join(kept, "")
 }
 
+// In a renegotiation the client may offer TLS 1.3; what it sends until the
+// ServerHello comes is still encrypted as before.
+func TestOpenSSLRenegotiationOffersTLS13(t *testing.T) {
+	rec := load(t, "openssl/tls12_renegotiation.txt")
+	o := rec.keys(t).NewOpener()
+	got := opened{}
+	for _, r := range rec.connections[0] {
+		one := openAll(t, o, []taken{r})
+		got.Client += one.Client
+		got.Server += one.Server
+		got.Errors = append(got.Errors, one.Errors...)
+		o.handshake.client.tls13 = true
+	}
+	if diff := cmp.Diff(opened{Client: "hello\nmore\n", Server: "answer\nagain\n"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestOpenSSLUnsupportedCipher(t *testing.T) {
 	rec := load(t, "openssl/tls12_camellia.txt")
 	o := rec.keys(t).NewOpener()

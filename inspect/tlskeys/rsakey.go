@@ -18,8 +18,9 @@ var (
 
 // AddRSAKey adds the RSA private keys of a PEM file (PKCS #1 or PKCS #8; other
 // blocks, such as certificates, may stand beside them). An RSA key opens the
-// connections of that server which exchanged their secret with RSA, up to TLS 1.2, and
-// sessions resumed from those. It cannot open (EC)DHE: that needs a key log.
+// connections of that server which exchanged their secret with RSA, up to TLS
+// 1.2, and sessions resumed from those. It cannot open (EC)DHE: that needs a
+// key log.
 //
 // The error says what to do; nothing is added then.
 func (k *Keys) AddRSAKey(file []byte) error {

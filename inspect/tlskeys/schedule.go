@@ -27,8 +27,8 @@ func nextTrafficSecret(h tlswire.Hash, secret []byte) ([]byte, error) {
 	return expandLabel(h, secret, "traffic upd", h.Size())
 }
 
-// newTLS13Protection returns what opens the records sealed with a traffic secret (RFC
-// 8446, Section 7.3).
+// newTLS13Protection returns what opens the records sealed with a traffic
+// secret (RFC 8446, Section 7.3).
 func newTLS13Protection(s tlswire.Suite, secret []byte) (protection, error) {
 	key, err := expandLabel(s.PRF, secret, "key", s.Cipher.KeyLen())
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"sstpwarden/inspect/tlswire"
 )
 
-// A generation is the keys that one direction of a TLS 1.3 connection uses at a time
-// (RFC 8446, Section 7). Each has sequence numbers of its own.
+// A generation is the keys that one direction of a TLS 1.3 connection uses at
+// a time (RFC 8446, Section 7). Each has sequence numbers of its own.
 //
 //	client  [early] -> handshake -> application -> application (key update) -> ...
 //	server             handshake -> application -> application (key update) -> ...
@@ -78,8 +78,8 @@ func (h *half) change(g *generation) {
 	h.generation, h.following, h.seq, h.missed = g, nil, 0, 0
 }
 
-// advance begins the next generation where a handshake message says so. If its
-// secret is missing, that of the one after may still be known.
+// advance begins the next generation where a handshake message says so. If
+// its secret is missing, that of the one after may still be known.
 func (o *Opener) advance(h *half, l label) {
 	followers := o.followers(h)
 	for _, g := range followers {

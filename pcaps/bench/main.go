@@ -81,10 +81,10 @@ func (o *options) flags() *flag.FlagSet {
 	fs.IntVar(&o.sizeMB, "size", 200, "size of the edge capture, in `MB`")
 	fs.IntVar(&o.rounds, "rounds", 3, "how often each command is measured")
 	fs.IntVar(&o.slowRounds, "slow-rounds", 2, "how often tshark is measured, which takes long")
-	fs.Uint64Var(&o.seed, "seed", 1, "other `numbers` make other captures")
-	fs.StringVar(&o.dir, "dir", "", "where the captures are kept (default: in the user's cache directory)")
-	fs.StringVar(&o.program, "program", filepath.Join("bin", "sstpwarden"), "what to measure")
-	fs.StringVar(&o.sstp, "sstp", filepath.Join("pcaps", "testdata", "positive", "*.pcap"), "captures to copy SSTP connections from (`pattern`; none is fine)")
+	fs.Uint64Var(&o.seed, "seed", 1, "another `NUMBER` makes other captures")
+	fs.StringVar(&o.dir, "dir", "", "where the captures are kept: a `FOLDER` (default: in the user's cache directory)")
+	fs.StringVar(&o.program, "program", filepath.Join("bin", "sstpwarden"), "the `FILE` to measure")
+	fs.StringVar(&o.sstp, "sstp", filepath.Join("pcaps", "testdata", "positive", "*.pcap"), "captures to copy SSTP connections from, a `PATTERN`; none is fine")
 	return fs
 }
 

@@ -21,7 +21,8 @@ type recording struct {
 	server  uint16   // port
 }
 
-// recordings finds the TCP connections of a capture that begin with a SYN.
+// recordings finds the TCP connections of a capture that are there from the
+// SYN on, in both directions, and go beyond an attempt.
 func recordings(path string) ([]recording, error) {
 	r, err := capfile.Open(path, capfile.Options{})
 	if err != nil {
@@ -65,11 +66,26 @@ func recordings(path string) ([]recording, error) {
 			seq: tcp.Seq, ack: tcp.Ack, payload: slices.Clone(tcp.Payload),
 		})
 	}
-	out := make([]recording, len(order))
-	for i, key := range order {
-		out[i] = *found[key]
+	var out []recording
+	for _, key := range order {
+		if found[key].whole() {
+			out = append(out, *found[key])
+		}
 	}
 	return out, nil
+}
+
+// whole tells a tunnel from half of one and from an attempt: setting one up
+// takes each end more packets than this.
+func (r *recording) whole() bool {
+	const least = 8
+	said := map[bool]int{}
+	for _, p := range r.packets {
+		if len(p.payload) > 0 {
+			said[p.toServer]++
+		}
+	}
+	return said[true] >= least && said[false] >= least
 }
 
 // copyTo gives the recording's packets as those of a flow.

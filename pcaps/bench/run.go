@@ -86,7 +86,7 @@ func (o *options) edgeContenders(self, path string) []*contender {
 
 func (o *options) floodContenders(path string) []*contender {
 	return []*contender{
-		{name: "sstpwarden audit", command: []string{o.program, "audit", path}, rounds: o.rounds, warm: true, ours: true},
+		{name: "sstpwarden audit", command: []string{o.program, "audit", path}, rounds: o.rounds, ours: true},
 		{name: "sstpwarden audit --workers 1", command: []string{o.program, "audit", "--workers", "1", path}, rounds: o.rounds, ours: true},
 		{name: "ndpiReader -i", command: []string{"ndpiReader", "-i", path}, rounds: 1, advice: advice},
 	}

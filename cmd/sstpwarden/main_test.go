@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"sstpwarden": func() { os.Exit(run(context.Background(), os.Args[1:])) },
+	})
+}
+
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("CORPUS", filepath.Join(root(t), "pcaps", "testdata"))
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"status": status,
+		},
+	})
+}
+
+// status runs the program and wants an exit status: status 3 audit ...
+func status(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: status N ARG...")
+	}
+	err := ts.Exec("sstpwarden", args[1:]...)
+	got := 0
+	if e, ok := err.(*exec.ExitError); ok { //nolint:errorlint // testscript hands it on as it is
+		got = e.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if want := args[0]; want != string(rune('0'+got)) {
+		ts.Fatalf("exit status %d, want %s", got, want)
+	}
+}
+
+var shBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
+
+// TestREADME runs what the README tells users to type.
+func TestREADME(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root(t), "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := shBlock.FindAllStringSubmatch(string(text), -1)
+	if len(blocks) < 5 {
+		t.Fatalf("%d blocks found", len(blocks))
+	}
+	dir := t.TempDir()
+	if err := os.Symlink(filepath.Join(root(t), "pcaps"), filepath.Join(dir, "pcaps")); err != nil {
+		t.Fatal(err)
+	}
+	self, err := exec.LookPath("sstpwarden") // testscript.Main put it on PATH
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range blocks {
+		cmd := exec.CommandContext(t.Context(), "sh", "-e", "-c", b[1])
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(self)+":"+os.Getenv("PATH"))
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("%s\n%v\n%s", b[1], err, out)
+		}
+		if len(strings.TrimSpace(string(out))) == 0 {
+			t.Errorf("%s\nprints nothing", b[1])
+		}
+	}
+}
