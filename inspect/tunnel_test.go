@@ -115,11 +115,11 @@ func TestResync(t *testing.T) {
 	big := string(sstp.Packet{Data: append([]byte{0x00, 0x21}, make([]byte, 1000)...)}.Append(nil))
 	conn := connection{key: ends, start: start, segments: talk(
 		c(duplexPost), s(accepted), c(callConnectRequest), s(callConnectAck), c(big[:100]),
-		after(500, c(big[600:])), // the rest of a packet, no packet
+		after(500, c(big[600:])),              // the rest of a packet, no packet
 		c("\x10\x00\x00\x08\x00\x00\x00\x00"), // a length, and no frame behind it
 		c("\x10\x01\xf0\x08\x00\x08\x00\x00"), // reserved bits that nobody sets
 		c("\x10\x01\x00\x08\x00\x63\x00\x00"), // no such message
-		c(echo[:5]), // not whole
+		c(echo[:5]),                           // not whole
 		c(big), c(echo, lcpRequest), after(3, s(lcpRequest)))}
 	f := feed(newInspector(nil, true), conn)
 	o := f.Observation()
@@ -145,8 +145,12 @@ func response(name string) ppp.CHAPResponse {
 
 func TestAuthentication(t *testing.T) {
 	challenge := ppp.CHAPChallenge{Value: []byte(challengeText), Name: "gateway"}
-	eap := func(d func(...string) inspect.Segment, m ppp.EAP) inspect.Segment { return d(frame(ppp.ProtocolEAP, m)) }
-	mschap := func(op ppp.EAPMSCHAPv2OpCode, m ppp.Message) ppp.EAPData { return ppp.EAPMSCHAPv2{OpCode: op, Message: m} }
+	eap := func(d func(...string) inspect.Segment, m ppp.EAP) inspect.Segment {
+		return d(frame(ppp.ProtocolEAP, m))
+	}
+	mschap := func(op ppp.EAPMSCHAPv2OpCode, m ppp.Message) ppp.EAPData {
+		return ppp.EAPMSCHAPv2{OpCode: op, Message: m}
+	}
 	chap := func(m ppp.Message) string { return frame(ppp.ProtocolCHAP, m) }
 	tests := []struct {
 		name     string
@@ -232,7 +236,9 @@ func TestNetworkControl(t *testing.T) {
 	ipcp := func(code ppp.Code, options ...ppp.Option) string {
 		return frame(ppp.ProtocolIPCP, ppp.Configure{Code: code, Options: options})
 	}
-	addr := func(t ppp.IPCPAddressType, a string) ppp.Option { return ppp.IPCPAddress{Type: t, Addr: netip.MustParseAddr(a)} }
+	addr := func(t ppp.IPCPAddressType, a string) ppp.Option {
+		return ppp.IPCPAddress{Type: t, Addr: netip.MustParseAddr(a)}
+	}
 	zero := []ppp.Option{addr(ppp.IPAddress, "0.0.0.0"), addr(ppp.PrimaryDNS, "0.0.0.0"), addr(ppp.SecondaryDNS, "0.0.0.0"), addr(ppp.PrimaryNBNS, "0.0.0.0")}
 	given := []ppp.Option{addr(ppp.IPAddress, "10.0.0.7"), addr(ppp.PrimaryDNS, "10.0.0.53"), addr(ppp.SecondaryDNS, "10.0.0.53"), addr(ppp.PrimaryNBNS, "10.0.0.9")}
 	ip := string(sstp.Packet{Data: append([]byte{0x21}, make([]byte, 20)...)}.Append(nil))

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"sstpwarden/inspect"
 	"sstpwarden/inspect/tcpflow"
@@ -57,8 +59,8 @@ func (j *job) run(ctx context.Context) {
 		j.errors = append(j.errors, event.Error{Source: j.input.Name, Error: err.Error()})
 	}
 	j.table.Flush()
-	for text, n := range j.policy {
-		j.errors = append(j.errors, event.Error{Source: j.input.Name, Error: fmt.Sprintf("%s (%d connections)", text, n)})
+	for _, text := range slices.Sorted(maps.Keys(j.policy)) {
+		j.errors = append(j.errors, event.Error{Source: j.input.Name, Error: fmt.Sprintf("%s (%d connections)", text, j.policy[text])})
 	}
 }
 
@@ -136,7 +138,7 @@ func (j *job) closed(c *tcpflow.Conn) {
 		f.Observation, f.Detection = flow.Observation(), flow.Detection()
 	}
 	var state policies.State
-	d, _, err := j.config.Gate.Update(j.ctx, &state, policies.StageDetection, &f)
+	d, _, err := j.config.Gate.Update(context.WithoutCancel(j.ctx), &state, policies.StageDetection, &f)
 	if err != nil {
 		j.policyError(err)
 	}
@@ -224,7 +226,7 @@ func addDropped(to map[string]uint64, s *tcpflow.Stats) {
 		"segments_over_flow_limit": s.FlowLimitSegments,
 		"segments_over_limit":      s.TotalLimitSegments,
 		"fragments":                s.FragmentsOverlapping + s.FragmentsMalformed + s.FragmentsTruncated + s.FragmentsEvicted + s.FragmentsExpired,
-		"undecodable_packets":      s.Undecodable(),
+		"undecodable_packets":      s.Undecodable() - s.Outcomes[tcpflow.OutcomeUnknownLink],
 		"unknown_link_packets":     s.Outcomes[tcpflow.OutcomeUnknownLink],
 	} {
 		if n > 0 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"sstpwarden/inspect"
 	"sstpwarden/policies/event"
 )
 
@@ -70,6 +71,16 @@ type Decider interface {
 	// that is ctx's. Of the Decision that comes with an error only the
 	// Revision counts.
 	Decide(ctx context.Context, in Input) (Decision, error)
+}
+
+// A Foreseer is a Decider that knows some answers before it is asked. Most
+// connections are cleared or undetermined: what a policy says to all of them
+// alike need not be worked out for each.
+type Foreseer interface {
+	Decider
+	// Foresee returns the Decision on every Input of that stage, point and
+	// verdict, and true, if the rest of the Input cannot change it.
+	Foresee(Stage, Point, inspect.Verdict) (Decision, bool)
 }
 
 // A DeciderFunc is a function as a Decider.

@@ -85,13 +85,7 @@ func (g *Gate) Update(ctx context.Context, s *State, stage Stage, f *event.Flow)
 	if !s.due(stage, &f.Detection) {
 		return s.Decision(), false, nil
 	}
-	d, err = g.ask(ctx, Input{
-		Event: event.New(f),
-		Stage: stage,
-		Point: g.Point,
-		Time:  event.NewTime(f.Last),
-	})
-	if err != nil {
+	if d, err = g.decide(ctx, stage, f); err != nil {
 		err = fmt.Errorf("asking the policy about %v at stage %s: %w", f.Key, stage, err)
 	}
 	d.DryRun = d.DryRun || g.DryRun
@@ -101,6 +95,22 @@ func (g *Gate) Update(ctx context.Context, s *State, stage Stage, f *event.Flow)
 	kept := d // only what is kept goes to the heap
 	s.decision = &kept
 	return d, true, err
+}
+
+// decide returns what the policy says to every such connection, or asks it about
+// this one.
+func (g *Gate) decide(ctx context.Context, stage Stage, f *event.Flow) (Decision, error) {
+	if foreseer, ok := g.Decider.(Foreseer); ok {
+		if d, ok := foreseer.Foresee(stage, g.Point, f.Detection.Verdict); ok {
+			return d, nil
+		}
+	}
+	return g.ask(ctx, Input{
+		Event: event.New(f),
+		Stage: stage,
+		Point: g.Point,
+		Time:  event.NewTime(f.Last),
+	})
 }
 
 // ask returns the policy's Decision, or the one that stands in and the reason.

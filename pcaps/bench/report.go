@@ -114,7 +114,8 @@ func writeTargets(w io.Writer, targets []target) {
 		case t.met:
 			word = "met"
 		}
-		fmt.Fprintf(w, "  %-52s  target %-8s  aim %-8s  got %-12s  %s\n", t.what, t.want, t.aim, t.got, word)
+		line := fmt.Sprintf("  %-44s  target %-8s  aim %-8s  got %-12s  %s", t.what, t.want, t.aim, t.got, word)
+		fmt.Fprintln(w, strings.TrimRight(line, " "))
 	}
 }
 

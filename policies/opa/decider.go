@@ -20,8 +20,9 @@ const EntryPoint = "data.sstp.decision"
 // A Decider is a compiled set of policies with its data. It is safe for
 // concurrent use and does not change.
 type Decider struct {
-	query    rego.PreparedEvalQuery
-	revision string
+	query     rego.PreparedEvalQuery
+	revision  string
+	foresight *foresight
 }
 
 // New compiles the policies in fsys, with data as Rego's data document. It takes
@@ -58,7 +59,9 @@ func New(ctx context.Context, fsys fs.FS, data map[string]any) (*Decider, error)
 	if err != nil {
 		return nil, fmt.Errorf("preparing policies: %w", err)
 	}
-	return &Decider{query: query, revision: revision(sources, encoded)}, nil
+	d := &Decider{query: query, revision: revision(sources, encoded)}
+	d.foresight = newForesight(d, rego.Compiler(compiler), rego.Store(store), rego.StrictBuiltinErrors(true))
+	return d, nil
 }
 
 // Revision names the policies and the data: twelve hexadecimal digits, which are

@@ -1,0 +1,110 @@
+package opa
+
+import (
+	"context"
+	"reflect"
+	"sync"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+
+	"sstpwarden/inspect"
+	"sstpwarden/policies"
+)
+
+// situation is what of an Input is known beforehand.
+type situation struct {
+	stage   policies.Stage
+	point   policies.Point
+	verdict inspect.Verdict
+}
+
+// foresight remembers the answers to situations.
+type foresight struct {
+	partial func(situation) (policies.Decision, bool)
+	known   sync.Map // situation -> foreseen
+}
+
+type foreseen struct {
+	decision policies.Decision
+	ok       bool
+}
+
+// Foresee implements [policies.Foreseer] by partial evaluation: with all of the
+// Input unknown but these three, what is left of the policies must be a constant.
+// The default policies answer so for what is cleared or undetermined.
+func (d *Decider) Foresee(stage policies.Stage, point policies.Point, v inspect.Verdict) (policies.Decision, bool) {
+	s := situation{stage, point, v}
+	if f, ok := d.foresight.known.Load(s); ok {
+		f := f.(foreseen)
+		return f.decision, f.ok
+	}
+	var f foreseen
+	f.decision, f.ok = d.foresight.partial(s)
+	d.foresight.known.Store(s, f)
+	return f.decision, f.ok
+}
+
+// newForesight prepares to evaluate in part what d evaluates in full.
+func newForesight(d *Decider, options ...func(*rego.Rego)) *foresight {
+	unknowns := unknownInput()
+	return &foresight{partial: func(s situation) (policies.Decision, bool) {
+		input := ast.NewObject(
+			[2]*ast.Term{ast.StringTerm("stage"), ast.StringTerm(string(s.stage))},
+			[2]*ast.Term{ast.StringTerm("point"), ast.StringTerm(string(s.point))},
+			[2]*ast.Term{ast.StringTerm("detection"), ast.ObjectTerm(
+				[2]*ast.Term{ast.StringTerm("verdict"), ast.StringTerm(s.verdict.String())})},
+		)
+		answer, err := rego.New(append(options,
+			rego.Query("decision = "+EntryPoint),
+			rego.ParsedInput(input),
+			rego.Unknowns(unknowns),
+		)...).Partial(context.Background())
+		if err != nil {
+			return policies.Decision{}, false // Decide will tell
+		}
+		value, ok := constant(answer)
+		if !ok {
+			return policies.Decision{}, false
+		}
+		out, err := decode(value, d.revision)
+		return out, err == nil
+	}}
+}
+
+// constant returns the value of "decision" if nothing of it is left open.
+func constant(p *rego.PartialQueries) (ast.Value, bool) {
+	if len(p.Queries) != 1 || len(p.Support) != 0 || len(p.Queries[0]) != 1 {
+		return nil, false
+	}
+	e := p.Queries[0][0]
+	if !e.IsEquality() || e.Negated || len(e.With) != 0 {
+		return nil, false
+	}
+	for _, o := range e.Operands() {
+		if ast.IsConstant(o.Value) {
+			return o.Value, true
+		}
+	}
+	return nil, false
+}
+
+// unknownInput lists every part of an Input but what a situation knows.
+func unknownInput() []string {
+	var out []string
+	for _, f := range planOf(reflect.TypeFor[policies.Input]()) {
+		switch f.name {
+		case "stage", "point":
+		case "detection":
+			detection := reflect.TypeFor[policies.Input]().FieldByIndex(f.index).Type
+			for _, g := range planOf(detection) {
+				if g.name != "verdict" {
+					out = append(out, "input.detection."+g.name)
+				}
+			}
+		default:
+			out = append(out, "input."+f.name)
+		}
+	}
+	return out
+}

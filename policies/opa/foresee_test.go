@@ -1,0 +1,82 @@
+package opa
+
+import (
+	"context"
+	"testing"
+	"testing/fstest"
+
+	"sstpwarden/inspect"
+	"sstpwarden/policies"
+)
+
+func TestForesee(t *testing.T) {
+	tests := []struct {
+		name, policy string
+		want         string // reason, "" where it cannot be foreseen
+	}{
+		{"constant", `decision := {"action": "allow", "rule": "r", "reason": "x"}`, "x"},
+		{"verdict", `decision := {"action": "allow", "rule": "r", "reason": input.detection.verdict}`, "cleared"},
+		{"stage and point", `decision := {"action": "allow", "rule": "r", "reason": concat(" ", [input.stage, input.point])}`, "detection audit"},
+		{"verdict does not fit", `decision := {"action": "allow", "rule": "r", "reason": "x"} if input.detection.verdict == "confirmed"`, ""},
+		{"time", `decision := {"action": "allow", "rule": "r", "reason": input.time}`, ""},
+		{"score", `decision := {"action": "allow", "rule": "r", "reason": "x"} if input.detection.score > 3`, ""},
+		{"negation", `decision := {"action": "allow", "rule": "r", "reason": "x"} if not input.tls.sni`, ""},
+		{"default", `default decision := {"action": "allow", "rule": "r", "reason": "x"}
+			decision := {"action": "drop", "rule": "r", "reason": "y"} if input.src_port == 1`, ""},
+		{"object.get", `decision := {"action": "allow", "rule": "r", "reason": object.get(input.detection, "kind", "none")}`, ""},
+		{"whole detection", `decision := {"action": "allow", "rule": "r", "reason": sprintf("%d", [count(input.detection)])}`, ""},
+		{"whole input", `decision := {"action": "allow", "rule": "r", "reason": sprintf("%d", [count(input)])}`, ""},
+		{"variable key", `decision := {"action": "allow", "rule": "r", "reason": sprintf("%v", [{k | some k; input[k]}])}`, ""},
+		{"variable key below", `decision := {"action": "allow", "rule": "r", "reason": sprintf("%v", [{k | some k; input.detection[k]}])}`, ""},
+		{"computed key", `key := concat("", ["sc", "ore"])
+			decision := {"action": "allow", "rule": "r", "reason": "x"} if input.detection[key] >= 0`, ""},
+		{"walk", `decision := {"action": "allow", "rule": "r", "reason": "x"} if walk(input, [["user"], "alice"])`, ""},
+		{"function", `f(x) := x.detection.score
+			decision := {"action": "allow", "rule": "r", "reason": sprintf("%d", [f(input)])}`, ""},
+		{"every", `decision := {"action": "allow", "rule": "r", "reason": "x"} if { every _, v in input { v != 1 } }`, ""},
+		{"data", `decision := {"action": "allow", "rule": "r", "reason": data.word}`, "yes"},
+		{"result of the wrong form", `decision := {"action": "allow"}`, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			fsys := fstest.MapFS{"p.rego": {Data: []byte("package sstp\n" + tt.policy)}}
+			d, err := New(context.Background(), fsys, map[string]any{"word": "yes"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // computed, and remembered
+				got, ok := d.Foresee(policies.StageDetection, policies.PointAudit, inspect.VerdictCleared)
+				if ok != (tt.want != "") || got.Reason != tt.want {
+					t.Fatalf("got %q, %v, want %q", got.Reason, ok, tt.want)
+				}
+				if ok && got.Revision != d.Revision() {
+					t.Errorf("revision %q", got.Revision)
+				}
+			}
+		})
+	}
+}
+
+// TestForeseeDefault wants the answers foreseen that nearly all connections
+// get, and the same as Decide's.
+func TestForeseeDefault(t *testing.T) {
+	d, err := New(context.Background(), policies.Default, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []inspect.Verdict{inspect.VerdictCleared, inspect.VerdictUndetermined} {
+		got, ok := d.Foresee(policies.StageDetection, policies.PointNFQ, v)
+		if !ok {
+			t.Fatalf("%v is not foreseen", v)
+		}
+		want, err := d.Decide(context.Background(), input(v))
+		if err != nil || got != want {
+			t.Errorf("foreseen %+v, decided %+v, %v", got, want, err)
+		}
+	}
+	for _, v := range []inspect.Verdict{inspect.VerdictSuspected, inspect.VerdictConfirmed} {
+		if got, ok := d.Foresee(policies.StageDetection, policies.PointNFQ, v); ok {
+			t.Errorf("%v is foreseen as %+v, but its reason names the server", v, got)
+		}
+	}
+}
