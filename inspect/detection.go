@@ -28,6 +28,17 @@ func (v Verdict) String() string {
 // MarshalText gives the lower-case word that events and policies use.
 func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
+// UnmarshalText reads the lower-case word.
+func (v *Verdict) UnmarshalText(text []byte) error {
+	for i, name := range verdictNames {
+		if i > 0 && name == string(text) {
+			*v = Verdict(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no verdict: use cleared, undetermined, suspected or confirmed", text)
+}
+
 // Strength orders verdicts: cleared < undetermined < suspected < confirmed.
 func (v Verdict) Strength() int {
 	switch v {

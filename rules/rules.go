@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"go.yaml.in/yaml/v3"
@@ -105,8 +106,14 @@ func decode(text []byte, name string) (*file, error) {
 	f := &file{}
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	dec.KnownFields(true)
-	if err := dec.Decode(f); err != nil {
+	switch err := dec.Decode(f); {
+	case errors.Is(err, io.EOF):
+		return nil, &Error{File: name, Err: errors.New("nothing is in it: begin with version: 1")}
+	case err != nil:
 		return nil, syntaxError(name, text, err)
+	}
+	if !errors.Is(dec.Decode(new(yaml.Node)), io.EOF) {
+		return nil, &Error{File: name, Err: errors.New("a rules file is one document: take out what follows the ---")}
 	}
 	switch {
 	case f.Version != formatVersion:

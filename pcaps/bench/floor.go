@@ -20,7 +20,7 @@ func floorRead(path string, use func(frame []byte)) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }() // it was only read
 	for {
 		p, err := r.Next()
 		if errors.Is(err, io.EOF) {

@@ -1,3 +1,5 @@
+//go:debug cryptocustomrand=1
+
 // Bench measures how fast "sstpwarden audit" goes through a capture, beside
 // tshark and ndpiReader on the same file in the same run. "make bench" runs it:
 //
@@ -17,9 +19,6 @@
 //
 // What it does not do: judge whether tshark and ndpiReader do more for their
 // time (they do: they dissect, and classify, every protocol).
-
-//go:debug cryptocustomrand=1
-
 package main
 
 import (

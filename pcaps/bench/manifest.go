@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 )
@@ -60,8 +61,7 @@ func produce(capture string, write func(path string) (manifest, error)) error {
 	part := capture + ".part"
 	m, err := write(part)
 	if err != nil {
-		os.Remove(part)
-		return err
+		return errors.Join(err, os.RemoveAll(part))
 	}
 	info, err := os.Stat(part)
 	if err != nil {

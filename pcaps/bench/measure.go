@@ -53,15 +53,15 @@ func measure(ctx context.Context, command []string) (run, error) {
 	if !ok {
 		return run{}, errors.New("this system does not say what a process used")
 	}
-	return run{wall: wall, cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), memory: peak(usage)}, nil
+	return run{wall: wall, cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), memory: peak(usage.Maxrss)}, nil
 }
 
 // peak is in kilobytes in most systems' rusage, in bytes in Darwin's.
-func peak(u *syscall.Rusage) int64 {
+func peak[T int32 | int64](maxrss T) int64 {
 	if runtime.GOOS == "darwin" {
-		return int64(u.Maxrss)
+		return int64(maxrss)
 	}
-	return int64(u.Maxrss) << 10
+	return int64(maxrss) << 10
 }
 
 // tail keeps the end of what a command complains about.

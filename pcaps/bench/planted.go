@@ -28,7 +28,7 @@ func recordings(path string) ([]recording, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }() // it was only read
 
 	type pair struct{ src, dst netip.AddrPort }
 	var order []pair // client first

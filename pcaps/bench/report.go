@@ -8,13 +8,25 @@ import (
 	"unicode/utf8"
 )
 
+// A printer remembers that it could not print.
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) printf(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format, args...)
+	}
+}
+
 var headings = []string{
 	"", "runs", "wall s", "min..max", "CPU s", "peak MiB", "MB/s", "kpackets/s", "times ours", "min..max",
 }
 
-// writeTable prints the contenders' figures. The first of them is what the
-// others are compared with.
-func writeTable(w io.Writer, contenders []*contender, m *manifest) {
+// table is the contenders' figures. The first of them is what the others are
+// compared with.
+func table(contenders []*contender, m *manifest) string {
 	rows := [][]string{headings}
 	for _, c := range contenders {
 		rows = append(rows, c.row(contenders[0], m))
@@ -29,6 +41,7 @@ func writeTable(w io.Writer, contenders []*contender, m *manifest) {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
+	var all strings.Builder
 	for _, row := range rows {
 		var line strings.Builder
 		fmt.Fprintf(&line, "  %-*s", widths[0], row[0])
@@ -38,8 +51,9 @@ func writeTable(w io.Writer, contenders []*contender, m *manifest) {
 			}
 			fmt.Fprintf(&line, "  %*s", widths[i+1], cell)
 		}
-		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
+		fmt.Fprintln(&all, strings.TrimRight(line.String(), " "))
 	}
+	return all.String()
 }
 
 // row is the contender's cells, or its name and a remark.
@@ -60,7 +74,7 @@ func (c *contender) row(ours *contender, m *manifest) []string {
 		"", "",
 	}
 	if c != ours {
-		times := c.times(ours)
+		times := c.times(ours, wallOf)
 		row[8], row[9] = ratio(times.median), ratio(times.low)+".."+ratio(times.high)
 	}
 	return row
@@ -76,6 +90,7 @@ type target struct {
 	aim      string // twice as good
 	got      string
 	met, out bool // out: twice as good was reached
+	note     string
 }
 
 // faster is the target of being at least so many times as fast as another.
@@ -86,8 +101,9 @@ func faster(than, ours *contender, times float64) target {
 		got: "not measured",
 	}
 	if len(than.runs) > 0 {
-		got := than.times(ours).median
+		got := than.times(ours, wallOf).median
 		t.got, t.met, t.out = ratio(got)+"x", got >= times, got >= 2*times
+		t.note = fmt.Sprintf(" (%sx by CPU time)", ratio(than.times(ours, cpuOf).median))
 	}
 	return t
 }
@@ -102,8 +118,9 @@ func smaller(what string, ours *contender, limit int64) target {
 	}
 }
 
-func writeTargets(w io.Writer, targets []target) {
-	fmt.Fprintln(w, "\nTargets (the aim is twice as good)")
+func targetList(targets []target) string {
+	var all strings.Builder
+	fmt.Fprintln(&all, "\nTargets, by wall time; CPU time suffers less from what else runs. The aim is twice as good.")
 	for _, t := range targets {
 		word := "missed"
 		switch {
@@ -114,13 +131,14 @@ func writeTargets(w io.Writer, targets []target) {
 		case t.met:
 			word = "met"
 		}
-		line := fmt.Sprintf("  %-44s  target %-8s  aim %-8s  got %-12s  %s", t.what, t.want, t.aim, t.got, word)
-		fmt.Fprintln(w, strings.TrimRight(line, " "))
+		line := fmt.Sprintf("  %-44s  target %-8s  aim %-8s  got %-12s  %s%s", t.what, t.want, t.aim, t.got, word, t.note)
+		fmt.Fprintln(&all, strings.TrimRight(line, " "))
 	}
+	return all.String()
 }
 
-// writeNoise says how quiet the machine was.
-func writeNoise(w io.Writer, before, after string, contenders []*contender, took time.Duration) {
+// noise says how quiet the machine was.
+func noise(before, after string, contenders []*contender, took time.Duration) string {
 	worst, name := 0.0, ""
 	for _, c := range contenders {
 		if len(c.runs) < 2 {
@@ -131,6 +149,9 @@ func writeNoise(w io.Writer, before, after string, contenders []*contender, took
 			worst, name = s, c.name
 		}
 	}
-	fmt.Fprintf(w, "\nNoise: load average %s before, %s after; widest spread of wall times %.0f %% (%s). All took %s.\n",
-		before, after, worst*100, name, took.Round(time.Second))
+	spread := ""
+	if name != "" {
+		spread = fmt.Sprintf("; widest spread of wall times %.0f %% (%s)", worst*100, name)
+	}
+	return fmt.Sprintf("\nNoise: load average %s before, %s after%s. All took %s.\n", before, after, spread, took.Round(time.Second))
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"runtime"
@@ -37,40 +36,40 @@ func (o *options) run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	before := load()
-	fmt.Fprintf(w, "Whole processes in turn on %d processors, %s/%s.\n\nEdge: %s\n", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, edge)
+	before, p := load(), printer{w: w}
+	p.printf("Whole processes in turn on %d processors, %s/%s.\n\nEdge: %s\n", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, edge)
 	found, err := inspectOnce(ctx, o.program, edge.path, edge.manifest)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "  audited: %s\n\n", found)
+	p.printf("  audited: %s\n\n", found)
 
 	onEdge := o.edgeContenders(self, edge.path)
 	if err := compete(ctx, onEdge); err != nil {
 		return err
 	}
-	writeTable(w, onEdge, edge.manifest)
+	p.printf("%s", table(onEdge, edge.manifest))
 
-	fmt.Fprintf(w, "\nSYN flood: %s\n", flood)
+	p.printf("\nSYN flood: %s\n", flood)
 	if found, err = inspectOnce(ctx, o.program, flood.path, flood.manifest); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "  audited: %s\n\n", found)
+	p.printf("  audited: %s\n\n", found)
 	onFlood := o.floodContenders(flood.path)
 	if err := compete(ctx, onFlood); err != nil {
 		return err
 	}
-	writeTable(w, onFlood, flood.manifest)
+	p.printf("%s", table(onFlood, flood.manifest))
 
 	ours, ndpi, tshark := onEdge[0], onEdge[4], onEdge[5]
-	writeTargets(w, []target{
+	p.printf("%s", targetList([]target{
 		faster(ndpi, ours, timesNDPI),
 		faster(tshark, ours, timesTshark),
 		smaller("peak memory, edge", ours, memoryLimit),
 		smaller("peak memory, SYN flood", onFlood[0], memoryLimit),
-	})
-	writeNoise(w, before, load(), append(onEdge, onFlood...), time.Since(began))
-	return nil
+	}))
+	p.printf("%s", noise(before, load(), append(onEdge, onFlood...), time.Since(began)))
+	return p.err
 }
 
 func (o *options) edgeContenders(self, path string) []*contender {

@@ -3,7 +3,9 @@ package opa
 import (
 	"context"
 	"reflect"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
@@ -18,6 +20,10 @@ type situation struct {
 	point   policies.Point
 	verdict inspect.Verdict
 }
+
+// maxForesight is how long it may take to foresee an answer. A policy that takes
+// longer is asked each time, under the Gate's own limit.
+const maxForesight = 50 * time.Millisecond
 
 // foresight remembers the answers to situations.
 type foresight struct {
@@ -55,11 +61,13 @@ func newForesight(d *Decider, options ...func(*rego.Rego)) *foresight {
 			[2]*ast.Term{ast.StringTerm("detection"), ast.ObjectTerm(
 				[2]*ast.Term{ast.StringTerm("verdict"), ast.StringTerm(s.verdict.String())})},
 		)
-		answer, err := rego.New(append(options,
+		ctx, cancel := context.WithTimeout(context.Background(), maxForesight)
+		defer cancel()
+		answer, err := rego.New(append(slices.Clone(options),
 			rego.Query("decision = "+EntryPoint),
 			rego.ParsedInput(input),
 			rego.Unknowns(unknowns),
-		)...).Partial(context.Background())
+		)...).Partial(ctx)
 		if err != nil {
 			return policies.Decision{}, false // Decide will tell
 		}
