@@ -36,7 +36,7 @@ fuzz: ## every fuzz target for FUZZTIME (60s) each
 	@for pkg in $$($(GO) list ./...); do \
 		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 			echo "== $$pkg $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg || exit 1; \
 		done; \
 	done
 
@@ -44,7 +44,7 @@ golden: ## rewrite the expected results of pcaps/testdata
 	CGO_ENABLED=0 $(GO) test ./pcaps -run TestGolden -update
 
 bench: build ## speed beside tshark and ndpiReader (Debian: tshark libndpi-bin)
-	CGO_ENABLED=0 $(GO) run ./pcaps/benchmark
+	CGO_ENABLED=0 $(GO) run ./pcaps/bench
 
 clean: ## remove what was built
 	rm -rf $(BIN)

@@ -70,6 +70,7 @@ func (c *chunks) step(b byte) (done bool) {
 		default:
 			c.empty = false
 		}
+	case chunkData: // skip passes over it
 	}
 	return false
 }

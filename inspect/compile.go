@@ -69,8 +69,8 @@ func compile(i int, r Rule, index map[string]int) (compiled, error) {
 // for nothing else.
 func (c *compiled) readsClear() bool {
 	m := &c.Match
-	clear := m.Connect != nil || m.HTTP != nil || m.SSTP != nil || m.Stream != nil && m.Stream.Protocol == "sstp"
-	return clear && c.when&(onRecord|onIdle|onHello|onCertificate) == 0
+	inClear := m.Connect != nil || m.HTTP != nil || m.SSTP != nil || m.Stream != nil && m.Stream.Protocol == "sstp"
+	return inClear && c.when&(onRecord|onIdle|onHello|onCertificate) == 0
 }
 
 func references(ids []string, index map[string]int, self string) ([]int, error) {

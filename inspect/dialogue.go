@@ -11,8 +11,9 @@ const (
 	maxWindow = 512
 	// maxTickets is how many records a TLS 1.3 server may send in front of
 	// its first answer as part of the handshake: session tickets (RFC 8446,
-	// Section 4.6.1), indistinguishable from data. OpenSSL sends two.
-	maxTickets = 4
+	// Section 4.6.1), indistinguishable from data. OpenSSL sends two;
+	// a server may be set to send more.
+	maxTickets = 8
 )
 
 // A piece is one application data record: who sent it, and how much

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"math/bits"
+	"slices"
 	"time"
 	"unicode/utf8"
 )
@@ -73,10 +74,8 @@ func (f *Flow) Feed(s Segment) (changed bool) {
 
 // Learn takes evidence from outside the bytes: a probe's answer.
 func (f *Flow) Learn(e Evidence) (changed bool) {
-	for _, have := range f.detection.Evidence {
-		if have == e {
-			return false
-		}
+	if slices.Contains(f.detection.Evidence, e) {
+		return false
 	}
 	f.detection.Evidence = append(f.detection.Evidence, e)
 	f.conclude()
@@ -95,16 +94,14 @@ func (f *Flow) Settled() bool {
 
 // decided says that the verdict will not change whatever comes.
 func (f *Flow) decided() bool {
-	opened := f.obs.TLS != nil && f.obs.TLS.Opened // SSTP may yet be read
 	switch f.detection.Verdict {
 	case VerdictCleared:
-		return !opened
+		return f.obs.TLS == nil || !f.obs.TLS.Opened // SSTP may yet be read there
 	case VerdictConfirmed:
-		if f.detection.Kind == KindTunnel && !f.in.follow {
-			return true
-		}
+		return f.detection.Kind == KindTunnel && !f.in.follow
+	default:
+		return false
 	}
-	return false
 }
 
 // close ends reading. Layers look at closed before every record, head and
@@ -175,20 +172,8 @@ func (f *Flow) ask(i int) bool {
 
 // allowed checks what the rule requires and excludes.
 func (f *Flow) allowed(r *compiled) bool {
-	for _, j := range r.unless {
-		if f.holds(j) {
-			return false
-		}
-	}
-	if len(r.requires) == 0 {
-		return true
-	}
-	for _, j := range r.requires {
-		if f.holds(j) {
-			return true
-		}
-	}
-	return false
+	return !slices.ContainsFunc(r.unless, f.holds) &&
+		(len(r.requires) == 0 || slices.ContainsFunc(r.requires, f.holds))
 }
 
 func (f *Flow) holds(i int) bool { return f.held[i/64]&(1<<(i%64)) != 0 }

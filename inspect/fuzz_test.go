@@ -91,7 +91,9 @@ func smallHeap(t *testing.T, input int, run func()) {
 
 func FuzzFlow(f *testing.F) {
 	for _, segments := range [][]inspect.Segment{
-		behind(), behind(c(get), s(empty)), {c(connect), s(agreed), c(hello()), s("\x15\x03\x03\x00\x02\x02\x28")}, {c(hello())},
+		behind(), behind(c(get), s(empty)),
+		{c(connect), s(agreed), c(hello()), s("\x15\x03\x03\x00\x02\x02\x28")},
+		{c(hello())},
 		{c("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"), s("HTTP/1.1 100 Continue\r\n\r\n", accepted)},
 	} {
 		f.Add(inScript(segments), false)

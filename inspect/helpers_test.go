@@ -339,8 +339,9 @@ func (x *sizes) overhead() int {
 		return 24
 	case ccm8:
 		return 9
+	default:
+		return 17
 	}
-	return 17
 }
 
 // fragment gives the length of a record that holds n bytes.

@@ -114,8 +114,9 @@ func (h *httpLayer) answersTunnel(d Direction, side *httpSide) bool {
 		return true
 	case httpLost:
 		return side.missed
+	default:
+		return false
 	}
-	return false
 }
 
 // take gives the bytes held back and those that follow them.

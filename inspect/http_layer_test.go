@@ -184,7 +184,7 @@ func TestOneSidedHTTP(t *testing.T) {
 
 func TestOrdinaryHTTP(t *testing.T) {
 	var segments []inspect.Segment
-	for range 5 {
+	for range 17 {
 		segments = append(segments, c(get), s(empty))
 	}
 	f := inspectTalk(t, segments...)

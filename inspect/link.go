@@ -25,11 +25,7 @@ func beginsFrame(b []byte) bool {
 	if err != nil {
 		return false
 	}
-	switch fr.Protocol {
-	case ppp.ProtocolIPv4, ppp.ProtocolIPv6:
-		return true
-	}
-	return fr.Protocol.IsControl()
+	return fr.Protocol == ppp.ProtocolIPv4 || fr.Protocol == ppp.ProtocolIPv6 || fr.Protocol.IsControl()
 }
 
 // frame takes one frame and says whether it was of a control protocol.
@@ -182,6 +178,7 @@ func (l *link) eap(facts *PPPFacts, d Direction, m ppp.EAP) {
 	case ppp.EAPFailure:
 		facts.conclude("failure", facts.Message)
 		return
+	default: // requests and responses carry data
 	}
 	switch data := m.Data.(type) {
 	case ppp.EAPIdentity:

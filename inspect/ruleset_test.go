@@ -13,9 +13,9 @@ import (
 
 func TestRuleErrors(t *testing.T) {
 	weight := func(n int) *int { return &n }
-	any := inspect.Match{Stream: &inspect.StreamMatch{Protocol: "tls"}}
+	always := inspect.Match{Stream: &inspect.StreamMatch{Protocol: "tls"}}
 	with := func(change func(*inspect.Rule)) inspect.Rule {
-		r := rule("t.one", any)
+		r := rule("t.one", always)
 		change(&r)
 		return r
 	}
@@ -64,7 +64,7 @@ func TestRuleErrors(t *testing.T) {
 		})},
 	}
 	for _, test := range tests {
-		_, err := inspect.NewRuleset(settings, []inspect.Rule{rule("t.zero", any), test.rule}, "")
+		_, err := inspect.NewRuleset(settings, []inspect.Rule{rule("t.zero", always), test.rule}, "")
 		var re *inspect.RuleError
 		if !errors.As(err, &re) || re.Index != 1 || re.ID != test.rule.ID || re.Field != test.field || !strings.Contains(re.Err.Error(), test.message) {
 			t.Errorf("%s: %#v", test.field, err)
@@ -76,7 +76,7 @@ func TestRuleErrors(t *testing.T) {
 		} else if re.ID != "t.one" {
 			prefix = "rule " + re.ID + ": "
 		}
-		if got, want := err.Error(), prefix+test.field+": "+re.Err.Error(); got != want || errors.Unwrap(err) != re.Err {
+		if got, want := err.Error(), prefix+test.field+": "+re.Err.Error(); got != want || !errors.Is(err, re.Err) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
@@ -88,10 +88,10 @@ func TestRuleErrors(t *testing.T) {
 }
 
 func TestSetErrors(t *testing.T) {
-	any := inspect.Match{Stream: &inspect.StreamMatch{Protocol: "tls"}}
+	always := inspect.Match{Stream: &inspect.StreamMatch{Protocol: "tls"}}
 	many := make([]inspect.Rule, 257)
 	for i := range many {
-		many[i] = rule(fmt.Sprintf("t.r%d", i), any)
+		many[i] = rule(fmt.Sprintf("t.r%d", i), always)
 	}
 	if _, err := inspect.NewRuleset(settings, many[:256], ""); err != nil {
 		t.Errorf("256 rules: %v", err)
@@ -174,11 +174,23 @@ func TestWords(t *testing.T) {
 		v    fmt.Stringer
 		want string
 	}{
-		{inspect.VerdictUndetermined, "undetermined"}, {inspect.VerdictSuspected, "suspected"}, {inspect.VerdictConfirmed, "confirmed"},
-		{inspect.VerdictCleared, "cleared"}, {inspect.Verdict(0), "Verdict(0)"}, {inspect.Verdict(9), "Verdict(9)"},
-		{inspect.KindNone, ""}, {inspect.KindProbe, "probe"}, {inspect.KindAttempt, "attempt"}, {inspect.KindTunnel, "tunnel"}, {inspect.Kind(9), "Kind(9)"},
-		{client, "client to server"}, {server, "server to client"}, {inspect.Direction(0), "Direction(0)"}, {client.Reverse(), "server to client"},
-		{server.Reverse(), "client to server"}, {inspect.Direction(7).Reverse(), "Direction(7)"},
+		{inspect.VerdictUndetermined, "undetermined"},
+		{inspect.VerdictSuspected, "suspected"},
+		{inspect.VerdictConfirmed, "confirmed"},
+		{inspect.VerdictCleared, "cleared"},
+		{inspect.Verdict(0), "Verdict(0)"},
+		{inspect.Verdict(9), "Verdict(9)"},
+		{inspect.KindNone, ""},
+		{inspect.KindProbe, "probe"},
+		{inspect.KindAttempt, "attempt"},
+		{inspect.KindTunnel, "tunnel"},
+		{inspect.Kind(9), "Kind(9)"},
+		{client, "client to server"},
+		{server, "server to client"},
+		{inspect.Direction(0), "Direction(0)"},
+		{client.Reverse(), "server to client"},
+		{server.Reverse(), "client to server"},
+		{inspect.Direction(7).Reverse(), "Direction(7)"},
 		{ends, "192.0.2.1:50000 > 198.51.100.1:443"},
 	} {
 		if test.v.String() != test.want {

@@ -100,6 +100,7 @@ func (l *tlsLayer) record(f *Flow, s Segment, r tlswire.Record) {
 		side.changed = true
 	case tlswire.ContentApplicationData:
 		l.applicationData(f, s, r)
+	default: // alerts and heartbeats tell nothing
 	}
 }
 
@@ -170,6 +171,7 @@ func (l *tlsLayer) message(f *Flow, d Direction, m tlswire.Message) {
 		}
 	case tlswire.HandshakeClientKeyExchange:
 		l.legacyClient = true
+	default: // the others hold nothing that is asked for
 	}
 }
 
@@ -242,6 +244,7 @@ func (l *tlsLayer) open(f *Flow, s Segment, r tlswire.Record) bool {
 	case tlswire.ContentApplicationData:
 		l.facts.Records[s.Direction.index()]++
 		l.plaintext(f, s, plain)
+	default: // alerts tell nothing
 	}
 	return true
 }
@@ -296,16 +299,18 @@ func (l *tlsLayer) handshakeData(f *Flow, d Direction, r tlswire.Record) bool {
 	if !l.tls13() {
 		return false
 	}
-	side, client := &l.sides[d.index()], &l.sides[0]
+	side := &l.sides[d.index()]
 	if d == ServerToClient {
 		if !f.obs.Seen[0] || len(f.dialogue.pieces) > 0 {
 			return false
 		}
-		if !client.finished {
-			return true
+		// Any number of tickets may come before the client speaks: what a
+		// server of another protocol says first cannot be told from them.
+		if l.sides[0].finished {
+			l.records++
+			l.giveUp(f)
 		}
-		side.early++
-		return side.early <= maxTickets
+		return true
 	}
 	if side.finished {
 		return false
@@ -331,8 +336,9 @@ func (l *tlsLayer) isFinished(fragment int) bool {
 		return sha256
 	case tlswire.HashSHA384:
 		return sha384
+	default: // the suite is not known
+		return sha256 || sha384
 	}
-	return sha256 || sha384
 }
 
 func (l *tlsLayer) tls13() bool {

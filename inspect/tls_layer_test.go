@@ -244,7 +244,7 @@ func TestCryptoBinding(t *testing.T) {
 // TestClearedYetConfirmed reads on in opened TLS, whatever came first.
 func TestClearedYetConfirmed(t *testing.T) {
 	var parts []inspect.Segment
-	for range 8 {
+	for range 20 {
 		parts = append(parts, c(get), s(empty))
 	}
 	cc, sc := versions(tls.VersionTLS13)

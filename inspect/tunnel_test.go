@@ -223,7 +223,7 @@ func noSecrets(t *testing.T, f *inspect.Flow) {
 	told := strings.ToLower(fmt.Sprintf("%+v %#v %+v %#v %s %+v", o, o, o.PPP, o.SSTP, dump(o), f.Detection()))
 	response, _ := hex.DecodeString(authenticatorOK[2:])
 	for _, secret := range [][]byte{[]byte(secretText), []byte(challengeText), response, {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77}} {
-		numbers := strings.Trim(fmt.Sprint(secret), "[]")
+		numbers := strings.Trim(fmt.Sprintf("%d", secret), "[]")
 		for _, form := range []string{string(secret), hex.EncodeToString(secret), base64.StdEncoding.EncodeToString(secret)[:len(secret)], numbers} {
 			if strings.Contains(told, strings.ToLower(form)) {
 				t.Errorf("told %q: %s", form, told)

@@ -52,7 +52,7 @@ func Inputs(paths []string) ([]Input, error) {
 
 func walk(dir string) ([]Input, error) {
 	var out []Input
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}

@@ -234,4 +234,3 @@ func addDropped(to map[string]uint64, s *tcpflow.Stats) {
 		}
 	}
 }
-

@@ -192,6 +192,7 @@ var styles = []style{
 	{name: "two tickets", cut: whole, tickets: []int{233, 233}},
 	{name: "four tickets", cut: whole, tickets: []int{57, 57, 57, 57}},
 	{name: "header apart", cut: headerApart},
+	{name: "first byte apart", cut: oneApart},
 	{name: "server coalesces", cut: whole, coalesce: inspect.ServerToClient},
 	{name: "client coalesces", cut: whole, coalesce: inspect.ClientToServer},
 }

@@ -173,7 +173,7 @@ func TestErrors(t *testing.T) {
 			if !errors.As(err, &e) || !strings.HasPrefix(err.Error(), test.want) {
 				t.Errorf("%v\nwant %s", err, test.want)
 			}
-			if e != nil && (e.File != "my.yaml" || errors.Unwrap(err) != e.Err) {
+			if e != nil && (e.File != "my.yaml" || !errors.Is(err, e.Err)) {
 				t.Errorf("%#v", e)
 			}
 		})

@@ -58,8 +58,7 @@ func run(ctx context.Context, args []string) int {
 		return exitOK
 	}
 	status := exitUsage // what cobra itself finds wrong
-	var e *exitError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*exitError](err); ok {
 		status = e.status
 		if e.err == nil {
 			return status

@@ -205,7 +205,7 @@ func (t *Table) hold(c *Conn, from int, seq uint32, data []byte, length int, at 
 	t.stats.RepeatedBytes += uint64(d.held.insert(seq, data, length, at))
 	t.buffered += d.held.cost - cost
 	if !waiting {
-		a.since = t.clock
+		a.since = t.clock.now
 		t.waiting.pushBack(a)
 	}
 }
@@ -225,7 +225,7 @@ func (t *Table) unhold(a *assembly, from, n int) {
 		t.waiting.remove(a)
 		return
 	}
-	a.since = t.clock
+	a.since = t.clock.now
 	t.waiting.moveToBack(a)
 }
 
@@ -288,8 +288,8 @@ func (t *Table) acknowledge(c *Conn, from int, ack uint32) {
 
 // sweepHoles gives up gaps that nobody waits for any more.
 func (t *Table) sweepHoles() {
-	for a := t.waiting.first; a != nil && t.clock-a.since > int64(t.cfg.HoleTimeout); a = t.waiting.first {
-		a.since = t.clock
+	for a := t.waiting.first; a != nil && t.clock.now-a.since > int64(t.cfg.HoleTimeout); a = t.waiting.first {
+		a.since = t.clock.now
 		t.waiting.moveToBack(a)
 		c := a.conn
 		for from := range a.dir {

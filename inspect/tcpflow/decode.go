@@ -2,6 +2,7 @@ package tcpflow
 
 import (
 	"encoding/binary"
+	"time"
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
@@ -16,11 +17,14 @@ const (
 	greHeader      = 4
 )
 
-// A decoder reads one packet at a time into its fields, which are valid until
-// the next one. Lengths are checked here before gopacket sees the bytes:
-// payload bounds are our own, and several of its v1.1.19 decoders index
-// without looking.
-type decoder struct {
+// A Decoder reads packets up to TCP and puts fragments together: the part of
+// a [Table]'s work that needs no connection, so that it can be done ahead of
+// the table, by another goroutine. It is not safe for concurrent use, and
+// takes a capture's packets in order.
+//
+// Lengths are checked here before gopacket sees the bytes: payload bounds are
+// our own, and several of its v1.1.19 decoders index without looking.
+type Decoder struct {
 	eth  layers.Ethernet
 	tag  layers.Dot1Q
 	loop layers.Loopback
@@ -28,27 +32,58 @@ type decoder struct {
 	v6   layers.IPv6
 	tcp  layers.TCP // ports, numbers and flags; its Payload is not used
 
+	clock clock
 	frags defragmenter
+	stats Stats // of fragments
 
-	vlan     [2]uint16
-	vlans    int // how many of vlan are set
+	// Of the packet being read.
+	to       *Segment
+	vlans    int // how many of to.vlan are set
 	depth    int // tunnels entered
 	family   uint32
 	src, dst address
-	payload  []byte // of TCP, as captured
-	length   int    // of TCP's payload on the wire, len(payload) or more
-	frame    int    // wire bytes of the packet, all its fragments included
 }
 
-// decode reads a packet, from the link layer on.
-func (d *decoder) decode(link LinkType, data []byte, wire int) Outcome {
-	wire = max(wire, len(data))
-	d.vlan, d.vlans, d.depth, d.frame = [2]uint16{}, 0, 0, wire
-	return d.link(link, data, wire)
+// NewDecoder makes a Decoder with c's limits for fragments.
+func NewDecoder(c Config) *Decoder {
+	c = c.withDefaults()
+	d := &Decoder{}
+	d.frags = defragmenter{
+		maxDatagrams: c.MaxDatagrams, maxBytes: c.MaxFragmentBytes, timeout: c.FragmentTimeout,
+		stats: &d.stats, byKey: make(map[datagramKey]*datagram),
+	}
+	return d
 }
+
+// Decode reads a packet into s. The arguments are those of [Table.Packet]; s
+// refers to data.
+func (d *Decoder) Decode(s *Segment, link LinkType, ts time.Time, data []byte, wireLen int) {
+	d.advance(ts)
+	wire := max(wireLen, len(data))
+	*s = Segment{time: ts, wire: wire, frame: wire}
+	d.to, d.vlans, d.depth = s, 0, 0
+	s.outcome = d.link(link, data, wire)
+	d.to = nil
+}
+
+// advance gives up the datagrams whose time is over.
+func (d *Decoder) advance(ts time.Time) {
+	due := d.clock.advance(ts)
+	d.frags.now = d.clock.now
+	if due {
+		d.frags.expire()
+	}
+}
+
+// Flush gives up the datagrams that are not complete.
+func (d *Decoder) Flush() { d.frags.flush() }
+
+// Stats gives the counts of fragments so far. Those of the table that takes
+// the segments do not include them: [Stats.Add] adds them up.
+func (d *Decoder) Stats() Stats { return d.stats }
 
 // ip decodes from the IP header on, whichever version it is.
-func (d *decoder) ip(data []byte, wire int) Outcome {
+func (d *Decoder) ip(data []byte, wire int) Outcome {
 	if len(data) == 0 {
 		return tooShort(OutcomeBadIP, 1, wire)
 	}
@@ -62,7 +97,7 @@ func (d *decoder) ip(data []byte, wire int) Outcome {
 // captures show packets that the network card is yet to segment: all that
 // was sent then belongs to the packet. A total length beyond the frame is
 // refused, as by any receiver; short of it is Ethernet padding.
-func (d *decoder) ip4(data []byte, wire int) Outcome {
+func (d *Decoder) ip4(data []byte, wire int) Outcome {
 	if len(data) < ip4Header {
 		return tooShort(OutcomeBadIP, ip4Header, wire)
 	}
@@ -96,7 +131,7 @@ func (d *decoder) ip4(data []byte, wire int) Outcome {
 
 // ip6 reads an IPv6 header (RFC 8200, Section 3). A payload length of 0
 // stands for a jumbogram or a packet yet to be segmented.
-func (d *decoder) ip6(data []byte, wire int) Outcome {
+func (d *Decoder) ip6(data []byte, wire int) Outcome {
 	if len(data) < ip6Header {
 		return tooShort(OutcomeBadIP, ip6Header, wire)
 	}
@@ -122,7 +157,7 @@ func (d *decoder) ip6(data []byte, wire int) Outcome {
 // upper follows the chain of headers after IP's to TCP. wire is the length
 // as sent, len(data) or more. The IPv6 extension headers are RFC 8200,
 // Section 4, and AH RFC 4302, Section 2.
-func (d *decoder) upper(next layers.IPProtocol, data []byte, wire int) Outcome {
+func (d *Decoder) upper(next layers.IPProtocol, data []byte, wire int) Outcome {
 	for {
 		unit, plus := 8, 1
 		switch next {
@@ -171,7 +206,7 @@ func (d *decoder) upper(next layers.IPProtocol, data []byte, wire int) Outcome {
 
 // gre enters a GRE tunnel (RFC 2784, RFC 2890), version 0. By hand: gopacket
 // v1.1.19 indexes without looking at the length.
-func (d *decoder) gre(data []byte, wire int) Outcome {
+func (d *Decoder) gre(data []byte, wire int) Outcome {
 	if len(data) < greHeader {
 		return tooShort(OutcomeBadLink, greHeader, wire)
 	}
@@ -199,7 +234,7 @@ func (d *decoder) gre(data []byte, wire int) Outcome {
 }
 
 // segment reads the TCP header (RFC 9293, Section 3.1).
-func (d *decoder) segment(data []byte, wire int) Outcome {
+func (d *Decoder) segment(data []byte, wire int) Outcome {
 	if len(data) < tcpHeader {
 		return tooShort(OutcomeBadTCP, tcpHeader, wire)
 	}
@@ -210,13 +245,18 @@ func (d *decoder) segment(data []byte, wire int) Outcome {
 	// All it can still find fault with is options, malformed or cut off by
 	// the capture. The fields are set before, and receivers do not mind.
 	_ = d.tcp.DecodeFromBytes(data, gopacket.NilDecodeFeedback)
-	d.payload, d.length = data[min(header, len(data)):], wire-header
+	s := d.to
+	s.key, s.from = makeKey(d.family, d.src, d.dst, uint16(d.tcp.SrcPort), uint16(d.tcp.DstPort))
+	s.seq, s.ack = d.tcp.Seq, d.tcp.Ack
+	s.syn, s.fin, s.rst, s.hasAck = d.tcp.SYN, d.tcp.FIN, d.tcp.RST, d.tcp.ACK
+	s.fastOpen = d.tcp.SYN && d.fastOpen()
+	s.payload, s.length = data[min(header, len(data)):], wire-header
 	return OutcomeTracked
 }
 
 // fastOpen says that the SYN asks for TCP Fast Open (RFC 7413, Section 4.1.1;
 // 254 is the experimental number).
-func (d *decoder) fastOpen() bool {
+func (d *Decoder) fastOpen() bool {
 	for i := range d.tcp.Options {
 		if k := d.tcp.Options[i].OptionType; k == 34 || k == 254 {
 			return true

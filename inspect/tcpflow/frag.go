@@ -61,20 +61,20 @@ type defragmenter struct {
 	byKey map[datagramKey]*datagram
 	all   list[datagram, *datagram] // oldest first
 	bytes int
-	buf   []byte // the datagram put together last
 }
 
 // fragment keeps a fragment, or goes on with the datagram that it completes.
-func (d *decoder) fragment(f fragment) Outcome {
-	g, outcome := d.frags.add(f, d.frame)
+func (d *Decoder) fragment(f fragment) Outcome {
+	g, outcome := d.frags.add(f, d.to.frame)
 	if g == nil {
 		return outcome
 	}
-	d.frame = g.wire
-	return d.upper(g.next, d.frags.buf, len(d.frags.buf))
+	d.to.frame = g.wire
+	data := g.held.join()
+	return d.upper(g.next, data, len(data))
 }
 
-// add returns the datagram if f completes it; its bytes are then in f.buf.
+// add returns the datagram if f completes it.
 func (r *defragmenter) add(f fragment, frame int) (*datagram, Outcome) {
 	r.stats.Fragments++
 	if f.length == 0 || f.more && f.length%8 != 0 || f.offset+f.length > maxDatagram {
@@ -112,7 +112,8 @@ func (r *defragmenter) add(f fragment, frame int) (*datagram, Outcome) {
 		g.next = f.next
 	}
 	if g.have == g.total {
-		r.assemble(g)
+		r.forget(g)
+		r.stats.Reassembled++
 		return g, OutcomeTracked
 	}
 	return nil, r.makeRoom(g)
@@ -151,15 +152,6 @@ func (g *datagram) holds(f fragment) bool {
 		}
 	}
 	return false
-}
-
-func (r *defragmenter) assemble(g *datagram) {
-	r.buf = r.buf[:0]
-	for i := range g.held.list {
-		r.buf = append(r.buf, g.held.list[i].data...)
-	}
-	r.forget(g)
-	r.stats.Reassembled++
 }
 
 // makeRoom gives up the oldest datagrams until the limits hold, g itself

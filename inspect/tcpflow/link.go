@@ -65,7 +65,7 @@ const maxDepth = 8
 
 // link decodes from the link layer on. wire is the frame's length as sent,
 // len(data) or more.
-func (d *decoder) link(link LinkType, data []byte, wire int) Outcome {
+func (d *Decoder) link(link LinkType, data []byte, wire int) Outcome {
 	switch link {
 	case LinkEthernet:
 		return d.ethernet(data, wire)
@@ -93,7 +93,7 @@ func (d *decoder) link(link LinkType, data []byte, wire int) Outcome {
 	return OutcomeUnknownLink
 }
 
-func (d *decoder) ethernet(data []byte, wire int) Outcome {
+func (d *Decoder) ethernet(data []byte, wire int) Outcome {
 	if len(data) < ethernetHeader {
 		return tooShort(OutcomeBadLink, ethernetHeader, wire)
 	}
@@ -103,7 +103,7 @@ func (d *decoder) ethernet(data []byte, wire int) Outcome {
 	return d.network(d.eth.EthernetType, data[ethernetHeader:], wire-ethernetHeader)
 }
 
-func (d *decoder) loopback(data []byte, wire int) Outcome {
+func (d *Decoder) loopback(data []byte, wire int) Outcome {
 	if len(data) < loopHeader {
 		return tooShort(OutcomeBadLink, loopHeader, wire)
 	}
@@ -120,7 +120,7 @@ func (d *decoder) loopback(data []byte, wire int) Outcome {
 }
 
 // network follows an EtherType through tags and labels to IP.
-func (d *decoder) network(t layers.EthernetType, data []byte, wire int) Outcome {
+func (d *Decoder) network(t layers.EthernetType, data []byte, wire int) Outcome {
 	for range maxDepth {
 		switch t {
 		case layers.EthernetTypeIPv4:
@@ -149,7 +149,7 @@ func (d *decoder) network(t layers.EthernetType, data []byte, wire int) Outcome 
 
 // mpls skips the label stack. What is under it is not said; only IP is
 // looked for (RFC 4928 has other payloads avoid its first nibbles).
-func (d *decoder) mpls(data []byte, wire int) Outcome {
+func (d *Decoder) mpls(data []byte, wire int) Outcome {
 	for bottom := false; !bottom; {
 		if len(data) < mplsLabel {
 			return tooShort(OutcomeBadLink, mplsLabel, wire)
@@ -165,7 +165,7 @@ func (d *decoder) mpls(data []byte, wire int) Outcome {
 
 // pppoe reads a PPPoE session frame (RFC 2516, Section 4) and the two-byte
 // PPP protocol field after it.
-func (d *decoder) pppoe(data []byte, wire int) Outcome {
+func (d *Decoder) pppoe(data []byte, wire int) Outcome {
 	const header = pppoeHeader + 2
 	if len(data) < header {
 		return tooShort(OutcomeBadLink, header, wire)
@@ -186,9 +186,9 @@ func (d *decoder) pppoe(data []byte, wire int) Outcome {
 }
 
 // addVLAN keeps the outermost two tags.
-func (d *decoder) addVLAN(id uint16) {
-	if d.vlans < len(d.vlan) {
-		d.vlan[d.vlans] = id
+func (d *Decoder) addVLAN(id uint16) {
+	if d.vlans < len(d.to.vlan) {
+		d.to.vlan[d.vlans] = id
 		d.vlans++
 	}
 }

@@ -89,3 +89,12 @@ func (p *pieces) drop(n int) {
 	}
 	p.list = slices.Delete(p.list, 0, n)
 }
+
+// join gives the bytes held, in new memory.
+func (p *pieces) join() []byte {
+	b := make([]byte, 0, p.cost-len(p.list)*pieceCost)
+	for i := range p.list {
+		b = append(b, p.list[i].data...)
+	}
+	return b
+}

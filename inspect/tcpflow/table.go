@@ -16,15 +16,8 @@ const (
 	numLists
 )
 
-const (
-	// stepBack is how far time may go back without it being a new beginning,
-	// as where captures were concatenated.
-	stepBack = int64(time.Minute)
-	// sweepEvery is how often timeouts are looked at.
-	sweepEvery = int64(100 * time.Millisecond)
-	// touchShift makes units of about a second of the table's clock.
-	touchShift = 30
-)
+// touchShift makes units of about a second of the table's clock.
+const touchShift = 30
 
 // A Table follows TCP connections through packets. It is not safe for
 // concurrent use: each worker has its own, and all packets of a connection
@@ -33,7 +26,8 @@ const (
 type Table struct {
 	cfg     Config
 	stats   Stats
-	decoder decoder
+	decoder *Decoder // of Packet
+	decoded Segment  // by it
 	conns   map[connKey]*Conn
 	lists   [numLists]list[Conn, *Conn]
 	timeout [numLists]int64
@@ -41,10 +35,7 @@ type Table struct {
 	waiting  list[assembly, *assembly] // longest first
 	buffered int                       // sum of assembly.cost
 
-	clock  int64 // ns; never steps back
-	offset int64 // from packet time to clock
-	swept  int64 // clock of the last sweep
-	begun  bool
+	clock clock
 
 	// Of the packet being taken.
 	current *Conn
@@ -77,10 +68,7 @@ func New(c Config) *Table {
 		listFlows:    int64(t.cfg.IdleTimeout),
 		listClosing:  int64(t.cfg.CloseTimeout),
 	}
-	t.decoder.frags = defragmenter{
-		maxDatagrams: t.cfg.MaxDatagrams, maxBytes: t.cfg.MaxFragmentBytes, timeout: t.cfg.FragmentTimeout,
-		stats: &t.stats, byKey: make(map[datagramKey]*datagram),
-	}
+	t.decoder = NewDecoder(t.cfg)
 	return t
 }
 
@@ -89,15 +77,22 @@ func New(c Config) *Table {
 // it is less. It does not allocate where the connection is known and its
 // bytes come in order.
 func (t *Table) Packet(link LinkType, ts time.Time, data []byte, wireLen int) Result {
-	t.Advance(ts)
-	outcome := t.decoder.decode(link, data, wireLen)
+	t.decoder.Decode(&t.decoded, link, ts, data, wireLen)
+	return t.Segment(&t.decoded)
+}
+
+// Segment takes a packet that a [Decoder] of the caller's read: Decode and
+// Segment do together what Packet does. s and the packet's bytes are not kept.
+func (t *Table) Segment(s *Segment) Result {
+	t.advance(s.time)
 	var c *Conn
+	outcome := s.outcome
 	if outcome == OutcomeTracked {
 		t.stats.TCP++
-		c, outcome = t.segment(ts)
+		c, outcome = t.segment(s)
 	}
 	t.stats.Packets++
-	t.stats.Bytes += uint64(max(wireLen, len(data)))
+	t.stats.Bytes += uint64(s.wire)
 	t.stats.Outcomes[outcome]++
 	if c == nil {
 		return Result{Outcome: outcome}
@@ -113,19 +108,12 @@ func (t *Table) IPPacket(ts time.Time, data []byte, wireLen int) Result {
 // Advance tells the time. Packets do so too: it is for the times when none
 // come.
 func (t *Table) Advance(ts time.Time) {
-	now := ts.UnixNano() + t.offset
-	switch {
-	case !t.begun:
-		t.begun, t.swept = true, now
-	case now < t.clock-stepBack:
-		t.offset += t.clock - now
-		return
-	case now <= t.clock:
-		return
-	}
-	t.clock, t.decoder.frags.now = now, now
-	if now-t.swept >= sweepEvery {
-		t.swept = now
+	t.decoder.advance(ts)
+	t.advance(ts)
+}
+
+func (t *Table) advance(ts time.Time) {
+	if t.clock.advance(ts) {
 		t.sweep()
 	}
 }
@@ -134,11 +122,10 @@ func (t *Table) sweep() {
 	t.sweepHoles()
 	for id := range t.lists {
 		l := &t.lists[id]
-		for c := l.first; c != nil && t.clock-c.active > t.timeout[id]; c = l.first {
+		for c := l.first; c != nil && t.clock.now-c.active > t.timeout[id]; c = l.first {
 			t.close(c, EndIdle)
 		}
 	}
-	t.decoder.frags.expire()
 }
 
 // Flush closes all connections, in order of their first packet's time, then
@@ -154,33 +141,37 @@ func (t *Table) Flush() {
 	for _, c := range all {
 		t.close(c, EndOpen)
 	}
-	t.decoder.frags.flush()
+	t.decoder.Flush()
 }
 
 // Stats gives the counts so far.
-func (t *Table) Stats() Stats { return t.stats }
+func (t *Table) Stats() Stats {
+	s := t.stats
+	s.Add(t.decoder.Stats())
+	return s
+}
 
 // Len is the number of connections in the table, half-open and ended ones
 // included.
 func (t *Table) Len() int { return len(t.conns) }
 
-// open begins a connection with the packet just decoded.
-func (t *Table) open(key *connKey, from int, ts time.Time) *Conn {
+// open begins a connection with its first segment.
+func (t *Table) open(s *Segment) *Conn {
 	var c *Conn
 	if n := len(t.spareConns); n > 0 {
 		c, t.spareConns = t.spareConns[n-1], t.spareConns[:n-1]
 	} else {
 		c = new(Conn)
 	}
-	now := ts.UnixNano()
+	now := s.time.UnixNano()
 	*c = Conn{
-		key: *key, start: now, last: now, active: t.clock, number: t.stats.Packets + 1,
-		vlan: t.decoder.vlan, client: uint8(key.guessClient(from)),
+		key: s.key, start: now, last: now, active: t.clock.now, number: t.stats.Packets + 1,
+		vlan: s.vlan, client: uint8(s.key.guessClient(s.from)),
 	}
-	if !t.decoder.tcp.SYN {
+	if !s.syn {
 		c.flags = connMidstream
 	}
-	t.conns[*key] = c
+	t.conns[s.key] = c
 	t.lists[listHalfOpen].pushBack(c)
 	t.stats.Opened++
 	if l := &t.lists[listHalfOpen]; l.n > t.cfg.MaxHalfOpen && l.first != c {
@@ -192,10 +183,10 @@ func (t *Table) open(key *connKey, from int, ts time.Time) *Conn {
 // touch notes that a packet came. Lists are in order to about a second only:
 // moving an entry for every packet would touch its neighbours' memory.
 func (t *Table) touch(c *Conn, ts time.Time) {
-	if c.active>>touchShift != t.clock>>touchShift {
+	if c.active>>touchShift != t.clock.now>>touchShift {
 		t.lists[c.in].moveToBack(c)
 	}
-	c.last, c.active = ts.UnixNano(), t.clock
+	c.last, c.active = ts.UnixNano(), t.clock.now
 }
 
 // move puts a connection in another list, and evicts one if there are too

@@ -1,11 +1,5 @@
 package tcpflow
 
-import (
-	"time"
-
-	"github.com/google/gopacket/layers"
-)
-
 // near is how far sequence numbers may be from the expected one to count as
 // the same connection's where there are no bytes to tell by.
 const near = 1 << 20
@@ -14,61 +8,58 @@ const near = 1 << 20
 // been told of, while its own bytes were on the way.
 const lateReset = 1 << 16
 
-// segment takes the TCP segment just decoded.
-func (t *Table) segment(ts time.Time) (*Conn, Outcome) {
-	d := &t.decoder
-	tcp := &d.tcp
-	if tcp.SYN && (tcp.FIN || tcp.RST) || !tcp.SYN && !tcp.RST && !tcp.ACK {
+// segment takes a TCP segment.
+func (t *Table) segment(s *Segment) (*Conn, Outcome) {
+	if s.syn && (s.fin || s.rst) || !s.syn && !s.rst && !s.hasAck {
 		return nil, OutcomeBadFlags
 	}
-	key, from := makeKey(d.family, d.src, d.dst, uint16(tcp.SrcPort), uint16(tcp.DstPort))
-	c := t.conns[key]
-	if c != nil && tcp.SYN && c.replacedBy(from, tcp.Seq) {
+	c := t.conns[s.key]
+	if c != nil && s.syn && c.replacedBy(s.from, s.seq) {
 		t.close(c, EndReplaced)
 		c = nil
 	}
 	if c == nil {
-		if tcp.RST || tcp.FIN && d.length == 0 {
+		if s.rst || s.fin && s.length == 0 {
 			return nil, OutcomeStray
 		}
-		c = t.open(&key, from, ts)
+		c = t.open(s)
 	}
 	t.current, t.changed = c, false
-	t.touch(c, ts)
-	c.half[from].Packets++
-	c.half[from].Bytes += uint64(d.frame)
-	t.take(c, from, tcp, ts)
+	t.touch(c, s.time)
+	c.half[s.from].Packets++
+	c.half[s.from].Bytes += uint64(s.frame)
+	t.take(c, s)
 	return c, OutcomeTracked
 }
 
 // take acts on a segment's flags, numbers and payload.
-func (t *Table) take(c *Conn, from int, tcp *layers.TCP, ts time.Time) {
-	h, length, seq := &c.half[from], t.decoder.length, tcp.Seq
-	if tcp.RST {
-		t.reset(c, from, tcp)
+func (t *Table) take(c *Conn, s *Segment) {
+	from, length, seq := s.from, s.length, s.seq
+	if s.rst {
+		t.reset(c, s)
 		return
 	}
-	if tcp.SYN {
-		if !t.synchronize(c, from, tcp) {
+	if s.syn {
+		if !t.synchronize(c, s) {
 			return
 		}
 		seq++
-		if length > 0 && !tcp.ACK && !t.decoder.fastOpen() {
+		if length > 0 && !s.hasAck && !s.fastOpen {
 			// Receivers that do not speak TCP Fast Open ignore it.
 			t.stats.SynDataIgnored++
 			length = 0
 		}
 	} else if c.ends[from]&endKnown == 0 {
 		c.ends[from] |= endKnown
-		h.next = seq
+		c.half[from].next = seq
 	}
-	if tcp.ACK {
-		t.acknowledge(c, from, tcp.Ack)
+	if s.hasAck {
+		t.acknowledge(c, from, s.ack)
 	}
 	if length > 0 {
-		t.payload(c, from, seq, length, ts)
+		t.payload(c, s, seq)
 	}
-	if tcp.FIN {
+	if s.fin {
 		t.fin(c, from, seq+uint32(length))
 	}
 }
@@ -94,26 +85,27 @@ func isNear(seq, next uint32) bool {
 
 // synchronize takes a SYN, with or without ACK. It says whether the rest of
 // the segment counts.
-func (t *Table) synchronize(c *Conn, from int, tcp *layers.TCP) bool {
-	h, peer := &c.half[from], 1-from
-	if c.ends[from]&endSYN == 0 || h.isn != tcp.Seq {
+func (t *Table) synchronize(c *Conn, s *Segment) bool {
+	from, peer := s.from, 1-s.from
+	h := &c.half[from]
+	if c.ends[from]&endSYN == 0 || h.isn != s.seq {
 		if h.Payload > 0 {
 			t.stats.IgnoredSyns++ // a receiver answers and forgets it (RFC 5961, Section 4)
 			return false
 		}
-		h.isn, h.next = tcp.Seq, tcp.Seq+1
+		h.isn, h.next = s.seq, s.seq+1
 		c.ends[from] |= endKnown | endSYN
 	}
 	client := from
-	if tcp.ACK {
+	if s.hasAck {
 		c.flags |= connSYNACK
 		client = peer
 		if p := &c.half[peer]; p.Payload == 0 {
 			// What it acknowledges is the SYN it took, if several were sent
 			// or none was seen.
-			p.next = tcp.Ack
+			p.next = s.ack
 			if c.ends[peer]&endSYN == 0 {
-				p.isn = tcp.Ack - 1
+				p.isn = s.ack - 1
 			}
 			c.ends[peer] |= endKnown | endConfirmed
 		}
@@ -127,21 +119,22 @@ func (t *Table) synchronize(c *Conn, from int, tcp *layers.TCP) bool {
 	return true
 }
 
-// payload takes a segment's bytes. length is that on the wire.
-func (t *Table) payload(c *Conn, from int, seq uint32, length int, ts time.Time) {
-	h, data := &c.half[from], t.decoder.payload
+// payload takes a segment's bytes, the first of which has the number seq.
+func (t *Table) payload(c *Conn, s *Segment, seq uint32) {
+	from, length := s.from, s.length
+	h := &c.half[from]
 	if h.Payload == 0 && c.ends[from]&endConfirmed == 0 && t.pickUp(c, from, seq, length) {
 		return
 	}
 	h.Payload += uint64(length)
 	if c.flags&connStarted == 0 {
-		t.start(c, from)
+		t.start(c, s)
 	}
 	if c.in == listClosing {
 		t.reopen(c, from, seq+uint32(length))
 	}
 	if c.live() {
-		t.accept(c, from, seq, data, length, ts)
+		t.accept(c, from, seq, s.payload, length, s.time)
 		return
 	}
 	if end := seq + uint32(length); before(h.next, end) {
@@ -173,8 +166,8 @@ func (t *Table) pickUp(c *Conn, from int, seq uint32, length int) bool {
 }
 
 // start begins a connection's stream, at its first payload.
-func (t *Table) start(c *Conn, from int) {
-	c.orient(from, t.decoder.payload)
+func (t *Table) start(c *Conn, s *Segment) {
+	c.orient(s.from, s.payload)
 	c.flags |= connStarted
 	c.ends[0], c.ends[1] = c.ends[0]&^endRST, c.ends[1]&^endRST // a reset of what then goes on was none
 	c.end = EndOpen
@@ -223,24 +216,24 @@ func (t *Table) mark(c *Conn, from int) {
 
 // reset takes an RST, if its numbers are the connection's. The connection
 // lingers, for what is still on its way.
-func (t *Table) reset(c *Conn, from int, tcp *layers.TCP) {
-	peer := 1 - from
+func (t *Table) reset(c *Conn, s *Segment) {
+	from, peer := s.from, 1-s.from
 	switch {
 	case c.ends[from]&endKnown != 0:
-		if d := int32(tcp.Seq - c.half[from].next); d < -lateReset || d > near {
+		if d := int32(s.seq - c.half[from].next); d < -lateReset || d > near {
 			t.stats.IgnoredResets++
 			return
 		}
-	case tcp.ACK && c.ends[peer]&endKnown != 0:
+	case s.hasAck && c.ends[peer]&endKnown != 0:
 		// It refuses a SYN (RFC 9293, Section 3.10.7.3).
-		if !isNear(tcp.Ack, c.half[peer].next) {
+		if !isNear(s.ack, c.half[peer].next) {
 			t.stats.IgnoredResets++
 			return
 		}
 	}
 	c.ends[from] |= endRST
 	if c.live() {
-		t.assembly(c).dir[from].resetAt = tcp.Seq
+		t.assembly(c).dir[from].resetAt = s.seq
 	}
 	c.end = EndRST
 	if c.in != listClosing {
