@@ -125,3 +125,33 @@ func TestChatter(t *testing.T) {
 		}
 	}
 }
+
+const request = "SSTP_DUPLEX_POST /sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/ HTTP/1.1\r\n" +
+	"SSTPCORRELATIONID: {0D528CAC-464E-423A-A399-9470E234BC54}\r\n" +
+	"Content-Length: 18446744073709551615\r\nHost: vpn.example\r\n\r\n"
+
+// TestProbe tells who asks for SSTP from who gets it.
+func TestProbe(t *testing.T) {
+	tests := []struct {
+		name, request, response string
+		verdict                 inspect.Verdict
+		kind                    inspect.Kind
+	}{
+		{"unanswered", request, "", inspect.VerdictSuspected, inspect.KindProbe},
+		{"refused", request, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", inspect.VerdictUndetermined, inspect.KindProbe},
+		{"accepted", request, "HTTP/1.1 200 \r\nContent-Length: 18446744073709551615\r\n\r\n", inspect.VerdictConfirmed, inspect.KindAttempt},
+		{"the method alone, refused", "SSTP_DUPLEX_POST / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 405 No\r\nContent-Length: 0\r\n\r\n", inspect.VerdictUndetermined, inspect.KindProbe},
+		{"the path alone", "GET /sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/ HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", inspect.VerdictUndetermined, inspect.KindProbe},
+		{"an ordinary request", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", inspect.VerdictUndetermined, inspect.KindNone},
+	}
+	for _, tt := range tests {
+		f := inspector(t).Open(ends, start)
+		f.Feed(inspect.Segment{Direction: inspect.ClientToServer, Time: start, Data: []byte(tt.request)})
+		if tt.response != "" {
+			f.Feed(inspect.Segment{Direction: inspect.ServerToClient, Time: start, Data: []byte(tt.response)})
+		}
+		if d := f.Detection(); d.Verdict != tt.verdict || d.Kind != tt.kind {
+			t.Errorf("%s: %v %v, score %d %v; want %v %v", tt.name, d.Verdict, d.Kind, d.Score, names(d), tt.verdict, tt.kind)
+		}
+	}
+}

@@ -75,6 +75,14 @@ var ciphers = []cipherCase{
 	{"TLS 1.0 RC4-SHA1", tlswire.VersionTLS10, 0x0005, false, aead(20)},
 }
 
+var (
+	ends = inspect.FlowKey{
+		Client: netip.MustParseAddrPort("192.0.2.1:50000"),
+		Server: netip.MustParseAddrPort("198.51.100.1:4433"),
+	}
+	start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+)
+
 // A session writes a TLS connection as an observer sees it: real hellos, and
 // records whose lengths are right and whose content is not.
 type session struct {
@@ -84,12 +92,7 @@ type session struct {
 }
 
 func openSession(in *inspect.Inspector, c cipherCase, alpn ...string) *session {
-	key := inspect.FlowKey{
-		Client: netip.MustParseAddrPort("192.0.2.1:50000"),
-		Server: netip.MustParseAddrPort("198.51.100.1:4433"),
-	}
-	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	x := &session{in.Open(key, start), start, c}
+	x := &session{in.Open(ends, start), start, c}
 	x.handshake(alpn)
 	return x
 }
