@@ -108,4 +108,3 @@ func (side *httpSide) bodyOf(resp *httphead.Response, p pendingRequest) {
 func chunked(fields httphead.Fields) bool {
 	return strings.Contains(strings.ToLower(strings.Join(fields.Values("Transfer-Encoding"), ",")), "chunked")
 }
-

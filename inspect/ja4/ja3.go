@@ -10,35 +10,47 @@ import (
 
 // JA3 returns the client's JA3 fingerprint, the MD5 of [JA3String] as 32
 // hexadecimal digits.
-func JA3(h *tlswire.ClientHello) string { return md5hex(JA3String(h)) }
+func JA3(h *tlswire.ClientHello) string {
+	var buf [listRoom]byte
+	return md5hex(appendJA3(buf[:0], h))
+}
 
 // JA3String returns what JA3 is the hash of, in decimal:
 //
 //	version,suites,extensions,groups,point formats
 //
 // with hyphens inside the lists. The version is the hello's legacy_version.
-func JA3String(h *tlswire.ClientHello) string {
-	b := strconv.AppendUint(nil, uint64(h.Version), 10)
+func JA3String(h *tlswire.ClientHello) string { return string(appendJA3(nil, h)) }
+
+func appendJA3(b []byte, h *tlswire.ClientHello) []byte {
+	b = strconv.AppendUint(b, uint64(h.Version), 10)
 	b = appendList(append(b, ','), h.CipherSuites)
 	b = appendList(append(b, ','), extensionTypes(h.Extensions))
 	b = appendList(append(b, ','), h.SupportedGroups)
-	b = appendList(append(b, ','), pointFormats(h))
-	return string(b)
+	return appendList(append(b, ','), pointFormats(h))
 }
 
 // JA3S returns the server's JA3S fingerprint, the MD5 of [JA3SString] as 32
 // hexadecimal digits. It depends on what the client offered as well.
-func JA3S(h *tlswire.ServerHello) string { return md5hex(JA3SString(h)) }
+func JA3S(h *tlswire.ServerHello) string {
+	var buf [listRoom]byte
+	return md5hex(appendJA3S(buf[:0], h))
+}
 
 // JA3SString returns what JA3S is the hash of, in decimal:
 //
 //	version,suite,extensions
-func JA3SString(h *tlswire.ServerHello) string {
-	b := strconv.AppendUint(nil, uint64(h.Version), 10)
+func JA3SString(h *tlswire.ServerHello) string { return string(appendJA3S(nil, h)) }
+
+func appendJA3S(b []byte, h *tlswire.ServerHello) []byte {
+	b = strconv.AppendUint(b, uint64(h.Version), 10)
 	b = strconv.AppendUint(append(b, ','), uint64(h.CipherSuite), 10)
-	b = appendList(append(b, ','), extensionTypes(h.Extensions))
-	return string(b)
+	return appendList(append(b, ','), extensionTypes(h.Extensions))
 }
+
+// listRoom is how long the lists of common clients are at most, in bytes, so
+// that they need no memory of their own.
+const listRoom = 512
 
 // appendList appends the values to b in decimal with hyphens between them,
 // leaving out GREASE.
@@ -74,7 +86,7 @@ func pointFormats(h *tlswire.ClientHello) []uint16 {
 	return formats
 }
 
-func md5hex(s string) string {
-	sum := md5.Sum([]byte(s))
+func md5hex(b []byte) string {
+	sum := md5.Sum(b)
 	return hex.EncodeToString(sum[:])
 }

@@ -3,7 +3,6 @@ package ja4
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"slices"
 
 	"sstpwarden/inspect/tlswire"
@@ -13,30 +12,36 @@ import (
 // t13d1516h2_8daaf6152771_e5627efa2ab1.
 func JA4(h *tlswire.ClientHello) string {
 	p := partsOf(h)
-	return p.head + "_" + hash12(p.suites, p.suites) + "_" + hash12(p.extensions, p.tail())
+	b := append(make([]byte, 0, fingerprintLen), p.head...)
+	b = appendHash12(append(b, '_'), p.suites, p.suites)
+	b = appendHash12(append(b, '_'), p.extensions, p.tail())
+	return string(b)
 }
 
 // Raw returns the client's JA4_r fingerprint: the lists themselves where JA4 has
 // their hashes, which shows in what two clients differ.
 func Raw(h *tlswire.ClientHello) string {
 	p := partsOf(h)
-	return p.head + "_" + p.suites + "_" + p.tail()
+	return string(p.head) + "_" + string(p.suites) + "_" + string(p.tail())
 }
+
+// fingerprintLen is the length of every JA4 fingerprint.
+const fingerprintLen = 10 + 1 + 12 + 1 + 12
 
 // parts are what a fingerprint is made of.
 type parts struct {
-	head       string // the readable part
-	suites     string // sorted
-	extensions string // sorted, without server_name and ALPN
-	signatures string // in the client's order
+	head       []byte // the readable part
+	suites     []byte // sorted
+	extensions []byte // sorted, without server_name and ALPN
+	signatures []byte // in the client's order
 }
 
 // tail joins extensions and signature algorithms as the last hash takes them.
-func (p parts) tail() string {
-	if p.signatures == "" {
+func (p *parts) tail() []byte {
+	if len(p.signatures) == 0 {
 		return p.extensions
 	}
-	return p.extensions + "_" + p.signatures
+	return slices.Concat(p.extensions, []byte{'_'}, p.signatures)
 }
 
 func partsOf(h *tlswire.ClientHello) parts {
@@ -50,17 +55,25 @@ func partsOf(h *tlswire.ClientHello) parts {
 	})
 	slices.Sort(extensions)
 
-	destination := 'i'
+	head := append([]byte{'t'}, version(h.MaxVersion())...)
 	if named {
-		destination = 'd'
+		head = append(head, 'd')
+	} else {
+		head = append(head, 'i')
 	}
+	head = appendCount(appendCount(head, len(suites)), count)
 	return parts{
-		head: fmt.Sprintf("t%s%c%02d%02d%s", version(h.MaxVersion()), destination,
-			min(len(suites), 99), min(count, 99), protocol(h.ALPN)),
+		head:       append(head, protocol(h.ALPN)...),
 		suites:     hexList(suites),
 		extensions: hexList(extensions),
 		signatures: hexList(meant(h.SignatureAlgorithms)),
 	}
+}
+
+// appendCount appends n in two digits, at most 99.
+func appendCount(b []byte, n int) []byte {
+	n = min(n, 99)
+	return append(b, '0'+byte(n/10), '0'+byte(n%10))
 }
 
 // version returns the two characters for a version of TLS.
@@ -104,7 +117,7 @@ func meant[T ~uint16](values []T) []T {
 
 // hexList returns the values as four hexadecimal digits each, with commas
 // between them.
-func hexList[T ~uint16](values []T) string {
+func hexList[T ~uint16](values []T) []byte {
 	b := make([]byte, 0, 5*len(values))
 	for i, v := range values {
 		if i > 0 {
@@ -112,15 +125,15 @@ func hexList[T ~uint16](values []T) string {
 		}
 		b = hex.AppendEncode(b, []byte{byte(v >> 8), byte(v)})
 	}
-	return string(b)
+	return b
 }
 
-// hash12 returns the first 12 hexadecimal digits of the SHA-256 of s, or
-// zeros when the list that s is made from is empty.
-func hash12(list, s string) string {
-	if list == "" {
-		return "000000000000"
+// appendHash12 appends the first 12 hexadecimal digits of the SHA-256 of text,
+// or zeros when the list that text is made from is empty.
+func appendHash12(b, list, text []byte) []byte {
+	if len(list) == 0 {
+		return append(b, "000000000000"...)
 	}
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:6])
+	sum := sha256.Sum256(text)
+	return hex.AppendEncode(b, sum[:6])
 }

@@ -84,7 +84,7 @@ func (t *Table) Packet(link LinkType, ts time.Time, data []byte, wireLen int) Re
 // Segment takes a packet that a [Decoder] of the caller's read: Decode and
 // Segment do together what Packet does. s and the packet's bytes are not kept.
 func (t *Table) Segment(s *Segment) Result {
-	t.advance(s.time)
+	t.tell(s.time)
 	var c *Conn
 	outcome := s.outcome
 	if outcome == OutcomeTracked {
@@ -109,10 +109,10 @@ func (t *Table) IPPacket(ts time.Time, data []byte, wireLen int) Result {
 // come.
 func (t *Table) Advance(ts time.Time) {
 	t.decoder.advance(ts)
-	t.advance(ts)
+	t.tell(ts)
 }
 
-func (t *Table) advance(ts time.Time) {
+func (t *Table) tell(ts time.Time) {
 	if t.clock.advance(ts) {
 		t.sweep()
 	}

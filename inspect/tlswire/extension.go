@@ -91,8 +91,8 @@ func findExtension(list []Extension, t ExtensionType) (data []byte, ok bool) {
 // extensions reads a block of extensions, keeping order and duplicates. It is
 // not nil, even if it is empty.
 func (r *reader) extensions() []Extension {
-	list := []Extension{}
 	block := r.vector(2, "extensions")
+	list := make([]Extension, 0, countExtensions(block.s))
 	for block.more() {
 		t := ExtensionType(block.uint16("extension_type"))
 		data := block.vector(2, "extension_data")
@@ -101,12 +101,24 @@ func (r *reader) extensions() []Extension {
 	return list
 }
 
+// countExtensions gives how many extensions there are in a block, about as
+// many where it is malformed.
+func countExtensions(block []byte) (n int) {
+	for ; len(block) >= 4; n++ {
+		length := 4 + int(block[2])<<8 + int(block[3])
+		block = block[min(length, len(block)):]
+	}
+	return n
+}
+
 // decodeExtensions calls decode with a reader of each extension's data. It
 // returns the types of those whose data decode did not read to its end
 // without an error. Of duplicates, which RFC 8446, Section 4.2 forbids, the
 // first one counts and the others are malformed.
 func decodeExtensions(list []Extension, decode func(ExtensionType, *reader)) (malformed []ExtensionType) {
 	var seen [1 << 16 / 64]uint64 // a set: a hello can have 16,384 extensions
+	r := newReader(nil, "")
+	r.closed = true
 	for _, e := range list {
 		word, bit := &seen[e.Type/64], uint64(1)<<(e.Type%64)
 		if *word&bit != 0 {
@@ -114,8 +126,7 @@ func decodeExtensions(list []Extension, decode func(ExtensionType, *reader)) (ma
 			continue
 		}
 		*word |= bit
-		r := newReader(e.Data, "")
-		r.closed = true
+		r.s, r.end, *r.err = e.Data, len(e.Data), nil
 		if decode(e.Type, r); r.done() != nil {
 			malformed = append(malformed, e.Type)
 		}

@@ -65,12 +65,12 @@ func (r *reader) bytes(n int, field string) (v []byte) {
 
 // vector reads a length of size bytes and as many bytes as it says, and
 // returns a reader of the latter.
-func (r *reader) vector(size int, field string) *reader {
+func (r *reader) vector(size int, field string) reader {
 	n := 0
 	for _, b := range r.peek(size, field) {
 		n = n<<8 | int(b)
 	}
-	v := &reader{closed: true, section: r.section, err: r.err}
+	v := reader{closed: true, section: r.section, err: r.err}
 	if *r.err == nil && n > len(r.s)-size && r.closed {
 		r.fail(field+" length", 0, n)
 	}
@@ -95,8 +95,11 @@ func (r *reader) peek(n int, field string) []byte {
 func (r *reader) rest(field string) []byte { return r.bytes(len(r.s), field) }
 
 // uint16s reads 16-bit numbers to the end.
-func uint16s[T ~uint16](r *reader, field string) []T {
-	var v []T
+func uint16s[T ~uint16](r reader, field string) []T {
+	if !r.more() {
+		return nil
+	}
+	v := make([]T, 0, (len(r.s)+1)/2)
 	for r.more() {
 		v = append(v, T(r.uint16(field)))
 	}
