@@ -277,7 +277,8 @@ func (f *Flow) conclude() {
 		d.Verdict, d.Probability = VerdictConfirmed, 1
 	case d.Score >= s.Suspected:
 		d.Verdict = VerdictSuspected
-	case d.Score <= s.Cleared:
+	case d.Score <= s.Cleared && f.obs.Lost == 0 && !f.obs.Midstream:
+		// What is missing may be what would speak for SSTP.
 		d.Verdict = VerdictCleared
 	default:
 		d.Verdict = VerdictUndetermined

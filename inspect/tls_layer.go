@@ -90,12 +90,17 @@ func (l *tlsLayer) record(f *Flow, s Segment, r tlswire.Record) {
 		}
 	}
 	side.began = true
-	if l.opener != nil && l.open(f, s, r) {
+	opened := l.opener != nil && l.open(f, s, r)
+	if f.closed {
 		return
 	}
+	// What an observer sees counts also where the record was opened: keys that
+	// open only a part must not make less of the rest.
 	switch r.Type {
 	case tlswire.ContentHandshake:
-		l.handshakeRecord(f, s.Direction, r)
+		if !opened {
+			l.handshakeRecord(f, s.Direction, r)
+		}
 	case tlswire.ContentChangeCipherSpec:
 		side.changed = true
 	case tlswire.ContentApplicationData:
@@ -179,6 +184,9 @@ func (l *tlsLayer) clientHello(f *Flow, h *tlswire.ClientHello) {
 	if l.facts.Hello {
 		return // the second of a HelloRetryRequest says the same
 	}
+	if l.records == 0 && l.depth == 1 {
+		f.obs.Midstream = false // of TCP the beginning is missing, of TLS it is not
+	}
 	l.facts.Hello = true
 	l.facts.SNI, l.facts.ECH, l.facts.Offered = h.ServerName, h.ECH, h.ALPN
 	l.facts.JA3, l.facts.JA4 = ja4.JA3(h), ja4.JA4(h)
@@ -242,7 +250,6 @@ func (l *tlsLayer) open(f *Flow, s Segment, r tlswire.Record) bool {
 	case tlswire.ContentHandshake:
 		side.handshake.Feed(plain, func(m tlswire.Message) { l.message(f, s.Direction, m) })
 	case tlswire.ContentApplicationData:
-		l.facts.Records[s.Direction.index()]++
 		l.plaintext(f, s, plain)
 	default: // alerts tell nothing
 	}
@@ -286,7 +293,7 @@ func (l *tlsLayer) applicationData(f *Flow, s Segment, r tlswire.Record) {
 
 // giveUp lets a flow go that showed nothing for long.
 func (l *tlsLayer) giveUp(f *Flow) {
-	if l.records >= maxUndecided {
+	if l.records >= maxUndecided && !l.facts.Opened {
 		f.close()
 	}
 }

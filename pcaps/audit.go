@@ -2,6 +2,7 @@ package pcaps
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"sync"
 	"time"
@@ -23,8 +24,8 @@ type Config struct {
 	Keys *tlskeys.Keys
 	// All hands on undetermined and cleared connections too.
 	All bool
-	// Workers is how many files are read at once; 0 stands for one a
-	// processor.
+	// Workers is how many files are audited at once; 0 stands for one a
+	// processor. Each is read by a goroutine and inspected by another.
 	Workers int
 	// Limits of the connections held per file; Open, Changed and Closed are
 	// set by the audit.
@@ -67,6 +68,11 @@ func Run(ctx context.Context, inputs []Input, c Config) (event.Summary, error) {
 		j.addTo(&summary)
 	}
 	wg.Wait()
+	if summary.Files == 0 && summary.Skipped > 0 {
+		summary.Errors = append(summary.Errors, event.Error{
+			Source: "audit", Error: fmt.Sprintf("none of the %d files found is a capture (pcap or pcapng, plain, gzip or zstd)", summary.Skipped),
+		})
+	}
 	summary.Seconds = time.Since(started).Round(time.Millisecond).Seconds()
 	if failed == nil {
 		failed = ctx.Err()

@@ -16,6 +16,8 @@ type Input struct {
 	// Found says that a folder was given and the file found in it: it is
 	// passed over if it is no capture.
 	Found bool
+	// Err says why it cannot be read, where that is known already.
+	Err error
 }
 
 // Inputs finds the captures that paths name: files as given, folders with all
@@ -35,10 +37,7 @@ func Inputs(paths []string) ([]Input, error) {
 			out = append(out, Input{Path: p, Name: p})
 			continue
 		}
-		found, err := walk(p)
-		if err != nil {
-			return nil, fmt.Errorf("finding captures in %s: %w", p, err)
-		}
+		found := walk(p)
 		if len(found) == 0 {
 			return nil, fmt.Errorf("finding captures in %s: the folder has no files", p)
 		}
@@ -50,19 +49,29 @@ func Inputs(paths []string) ([]Input, error) {
 	return out, nil
 }
 
-func walk(dir string) ([]Input, error) {
+// walk finds the files below a folder. What cannot be listed is an input too,
+// one that fails when its turn comes.
+func walk(dir string) []Input {
 	var out []Input
-	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+	// The separator has a link to a folder followed.
+	_ = filepath.WalkDir(dir+string(filepath.Separator), func(path string, _ fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			out = append(out, Input{Path: path, Name: path, Err: err})
+			return fs.SkipDir
+		case regular(path):
 			out = append(out, Input{Path: path, Name: path, Found: true})
 		}
 		return nil
 	})
 	slices.SortFunc(out, func(a, b Input) int { return cmp.Compare(a.Path, b.Path) })
-	return out, err
+	return out
+}
+
+// regular says that path is a file, or a link to one.
+func regular(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 func countStdin(in []Input) int {

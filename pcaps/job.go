@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"sstpwarden/inspect"
 	"sstpwarden/inspect/tcpflow"
@@ -27,6 +28,7 @@ type job struct {
 	ctx       context.Context // of the run; Closed is called from within the table
 	inspector *inspect.Inspector
 	keys      *tlskeys.Keys
+	decoder   *tcpflow.Decoder
 	table     *tcpflow.Table
 
 	verdicts event.Verdicts
@@ -36,13 +38,14 @@ type job struct {
 	bytes    uint64
 	skipped  bool // found in a folder, and no capture
 	errors   []event.Error
-	policy   map[string]uint64 // policy errors by text
+	policy   map[string]uint64           // policy errors by text
+	links    map[capfile.LinkType]uint64 // packets of link types that are not known
 	told     mark
 }
 
-// ctxEvery is how many packets are read between looks at the context and the
+// progressEvery is about how many packets there are between two looks at the
 // progress.
-const ctxEvery = 1 << 12
+const progressEvery = 1 << 12
 
 func (j *job) run(ctx context.Context) {
 	defer close(j.done)
@@ -54,50 +57,84 @@ func (j *job) run(ctx context.Context) {
 	j.newInspector()
 	limits := j.config.Limits
 	limits.Open, limits.Closed = j.open, j.closed
-	j.table = tcpflow.New(limits)
+	j.decoder, j.table = tcpflow.NewDecoder(limits), tcpflow.New(limits)
 	if err := j.read(); err != nil {
-		j.errors = append(j.errors, event.Error{Source: j.input.Name, Error: err.Error()})
+		j.fail("%s", strings.TrimPrefix(err.Error(), j.input.Path+": "))
+	}
+	if j.decoder != nil {
+		j.decoder.Flush()
 	}
 	j.table.Flush()
-	for _, text := range slices.Sorted(maps.Keys(j.policy)) {
-		j.errors = append(j.errors, event.Error{Source: j.input.Name, Error: fmt.Sprintf("%s (%d connections)", text, j.policy[text])})
+	for _, link := range slices.Sorted(maps.Keys(j.links)) {
+		j.fail("%d packets were not read: link type %d (%v) is not known here; see whether the capture can be converted with editcap -T, or made anew on another interface", j.links[link], link, link)
 	}
+	for _, text := range slices.Sorted(maps.Keys(j.policy)) {
+		j.fail("%s (%d connections)", text, j.policy[text])
+	}
+}
+
+// fail notes what went wrong with the input.
+func (j *job) fail(format string, args ...any) {
+	j.errors = append(j.errors, event.Error{Source: j.input.Name, Error: fmt.Sprintf(format, args...)})
 }
 
 func (j *job) newInspector() {
 	j.inspector = inspect.NewInspector(inspect.Options{Rules: j.config.Rules, Keys: j.keys, Follow: true})
 }
 
-// read reads packets to the end of the input.
+// read takes packets to the end of the input.
 func (j *job) read() error {
-	r, err := capfile.Open(j.input.Path, capfile.Options{OnSecrets: j.secrets})
-	if err != nil {
-		if j.input.Found && errors.Is(err, capfile.ErrFormat) {
-			j.skipped = true
-			return nil
-		}
-		return err
+	if j.input.Err != nil {
+		return j.input.Err
 	}
-	defer func() { _ = r.Close() }() // it was only read
-	defer j.config.Progress.update(j, r)
+	s := openSource(j.input.Path, j.decoder)
+	looked := uint64(0)
 	for {
-		p, err := r.Next()
+		b, err := s.next(j.ctx)
 		if err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			return err
+			s.abandon()
+			j.decoder = nil
+			return fmt.Errorf("stopped after packet %d: %w", j.packets, err)
 		}
-		j.table.Packet(tcpflow.LinkType(p.Link), p.Time, p.Data, p.Length)
-		j.packets++
-		j.bytes += uint64(p.Length)
-		if j.packets%ctxEvery == 0 {
-			j.config.Progress.update(j, r)
-			if err := j.ctx.Err(); err != nil {
-				return fmt.Errorf("stopped after packet %d: %w", j.packets, err)
-			}
+		if b == nil {
+			break
+		}
+		j.take(b)
+		s.free <- b
+		if j.packets-looked >= progressEvery {
+			looked = j.packets
+			j.config.Progress.update(j, s.reader)
 		}
 	}
+	s.end()
+	if s.reader != nil {
+		j.config.Progress.update(j, s.reader)
+	}
+	switch {
+	case errors.Is(s.err, io.EOF):
+		return nil
+	case j.input.Found && s.reader == nil && errors.Is(s.err, capfile.ErrFormat):
+		j.skipped = true
+		return nil
+	}
+	return s.err
+}
+
+// take gives a batch to the flow table.
+func (j *job) take(b *batch) {
+	for _, s := range b.secrets {
+		j.secrets(s.kind, s.data)
+	}
+	for i := range b.segments {
+		if j.table.Segment(&b.segments[i]).Outcome == tcpflow.OutcomeUnknownLink {
+			if j.links == nil {
+				j.links = map[capfile.LinkType]uint64{}
+			}
+			j.links[b.raw.Packets[i].Link]++
+		}
+	}
+	j.packets += uint64(len(b.segments))
+	j.bytes += b.bytes
 }
 
 // secrets takes a pcapng file's decryption secrets. Connections that were
@@ -111,7 +148,7 @@ func (j *job) secrets(kind uint32, data []byte) {
 		j.newInspector()
 	}
 	if _, err := j.keys.AddKeyLog(bytes.NewReader(data)); err != nil {
-		j.errors = append(j.errors, event.Error{Source: j.input.Name, Error: fmt.Sprintf("decryption secrets in the capture: %v", err)})
+		j.fail("decryption secrets in the capture: %v", err)
 	}
 }
 
@@ -196,7 +233,9 @@ func (j *job) count(v inspect.Verdict, a policies.Action) {
 
 // addTo adds the job's counts to the summary.
 func (j *job) addTo(s *event.Summary) {
-	if !j.skipped {
+	if j.skipped {
+		s.Skipped++
+	} else {
 		s.Files++
 	}
 	s.Packets += j.packets
@@ -212,6 +251,9 @@ func (j *job) addTo(s *event.Summary) {
 	s.Errors = append(s.Errors, j.errors...)
 	if j.table != nil {
 		stats := j.table.Stats()
+		if j.decoder != nil {
+			stats.Add(j.decoder.Stats())
+		}
 		addDropped(s.Dropped, &stats)
 	}
 }

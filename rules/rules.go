@@ -56,16 +56,17 @@ func Builtin() []byte { return builtin }
 
 // Load reads a rules file. Errors are *Error where the text is wrong.
 func Load(path string) (*inspect.Ruleset, error) {
-	info, err := os.Stat(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("loading rules: %w", err)
 	}
-	if info.Size() > maxFile {
-		return nil, fmt.Errorf("loading rules %s: %d bytes are more than a rules file may have (%d)", path, info.Size(), maxFile)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
+	defer func() { _ = f.Close() }() // it was only read
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("loading rules: %w", err)
+	case len(text) > maxFile:
+		return nil, fmt.Errorf("loading rules %s: a rules file has at most %d bytes: is this one?", path, maxFile)
 	}
 	return Parse(text, path)
 }

@@ -210,7 +210,7 @@ func TestLoad(t *testing.T) {
 		t.Error(err)
 	}
 	write(strings.Repeat("#", 4<<20+1))
-	if _, err := rules.Load(path); err == nil || !strings.Contains(err.Error(), "4194305 bytes are more") {
+	if _, err := rules.Load(path); err == nil || !strings.Contains(err.Error(), "at most 4194304 bytes") {
 		t.Error(err)
 	}
 	if _, err := rules.Load(filepath.Dir(path)); err == nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,7 +17,6 @@ import (
 	"sstpwarden/pcaps"
 	"sstpwarden/policies"
 	"sstpwarden/policies/event"
-	"sstpwarden/policies/opa"
 	"sstpwarden/rules"
 )
 
@@ -53,6 +53,11 @@ themselves: user, authentication, inner addresses, how they ended.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, name := range []string{"fail-on", "out", "rules", "format"} {
+				if fl := cmd.Flags().Lookup(name); fl.Changed && fl.Value.String() == "" {
+					return usageError("audit: --%s is empty: give it a value, or leave it out", name)
+				}
+			}
 			return audit(cmd.Context(), &f, args, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -85,6 +90,15 @@ func (f *auditFlags) check() error {
 	return nil
 }
 
+// reads lists the files that are read.
+func (f *auditFlags) reads(inputs []pcaps.Input) []string {
+	out := slices.Concat(f.keylogs, f.rsaKeys, []string{f.rules})
+	for _, in := range inputs {
+		out = append(out, in.Path)
+	}
+	return out
+}
+
 // met says that an event is one to fail on.
 func (f *auditFlags) met(e *event.Event) bool {
 	switch f.failOn {
@@ -102,37 +116,39 @@ func audit(ctx context.Context, f *auditFlags, paths []string, stdout, stderr io
 	if err := f.check(); err != nil {
 		return err
 	}
+	defer spareCollector()()
+	decider := prepareDecider(ctx)
 	c := pcaps.Config{All: f.all, Workers: f.workers}
 	if c.Rules, err = loadRules(f.rules); err != nil {
-		return &exitError{exitUsage, err}
+		return &exitError{status: exitUsage, err: err}
 	}
 	if c.Keys, err = loadKeys(f.keylogs, f.rsaKeys, stderr); err != nil {
-		return &exitError{exitUsage, err}
+		return &exitError{status: exitUsage, err: err}
 	}
 	inputs, err := pcaps.Inputs(paths)
 	if err != nil {
-		return &exitError{exitUsage, err}
-	}
-	decider, err := opa.New(ctx, policies.Default, nil)
-	if err != nil {
-		return &exitError{exitFailed, fmt.Errorf("preparing the policy: %w", err)}
+		return &exitError{status: exitUsage, err: err}
 	}
 	c.Gate = &policies.Gate{Decider: decider, Point: policies.PointAudit}
-	out, finish, err := createOut(f.out, stdout)
+	out, err := createOutput(f.out, stdout, f.reads(inputs))
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return &exitError{status: exitUsage, err: err}
 	}
+	defer out.abandon()
 	w := bufio.NewWriterSize(out, 1<<16)
-	rep := newReport(f.format, w, isTerminal(out))
+	rep := newReport(f.format, w, wantsColour(out.Writer))
 	found := false
 	c.Emit = func(e *event.Event) error {
 		found = found || f.met(e)
 		return rep.event(e)
 	}
-	bar := newProgressBar(&c, inputs, stderr, f.format == "json" && f.out == "" && isTerminal(out))
+	bar := newProgressBar(&c, inputs, stderr, f.format == "json" && isTerminal(out.Writer))
 	summary, err := pcaps.Run(ctx, inputs, c)
 	bar.end()
-	err = errors.Join(err, rep.end(&summary), w.Flush(), finish())
+	if _, err := decider.prepared(); err != nil {
+		return &exitError{status: exitFailed, err: fmt.Errorf("preparing the policy: %w", err)}
+	}
+	err = errors.Join(err, rep.end(&summary), w.Flush(), out.finish())
 	return auditStatus(err, &summary, found, stderr)
 }
 
@@ -147,11 +163,11 @@ func auditStatus(err error, s *event.Summary, found bool, stderr io.Writer) erro
 	}
 	switch {
 	case err != nil && !errors.Is(err, context.Canceled):
-		return &exitError{exitFailed, fmt.Errorf("audit: %w", err)}
+		return &exitError{status: exitFailed, err: fmt.Errorf("audit: %w", err)}
 	case found:
 		return &exitError{status: exitFound}
 	case err != nil:
-		return &exitError{exitFailed, errors.New("audit: stopped; the result covers what was read until then")}
+		return &exitError{status: exitFailed, err: errors.New("audit: stopped; the result covers what was read until then")}
 	case len(s.Errors) > 0:
 		return &exitError{status: exitFailed}
 	}
@@ -177,7 +193,7 @@ func loadKeys(keylogs, rsaKeys []string, stderr io.Writer) (*tlskeys.Keys, error
 		}
 	}
 	for _, path := range rsaKeys {
-		text, err := os.ReadFile(path)
+		text, err := readSmall(path)
 		if err != nil {
 			return nil, fmt.Errorf("loading RSA key: %w", err)
 		}
@@ -207,15 +223,18 @@ func loadKeyLog(keys *tlskeys.Keys, path string, stderr io.Writer) error {
 	return nil
 }
 
-// createOut opens the file that the result goes to. It appears under its name
-// when it is complete.
-func createOut(path string, stdout io.Writer) (w io.Writer, finish func() error, err error) {
-	if path == "" || path == "-" {
-		return stdout, func() error { return nil }, nil
-	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+// maxKeyFile is more than any file of RSA keys has, in bytes.
+const maxKeyFile = 1 << 20
+
+func readSmall(path string) ([]byte, error) {
+	file, err := os.Open(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("creating the result: %w", err)
+		return nil, err
 	}
-	return file, file.Close, nil
+	defer func() { _ = file.Close() }() // it was only read
+	text, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
+	if err == nil && len(text) > maxKeyFile {
+		err = fmt.Errorf("%s has more than %d bytes: is it a key?", path, maxKeyFile)
+	}
+	return text, err
 }

@@ -27,6 +27,7 @@ const (
 type exitError struct {
 	status int
 	err    error
+	hint   bool // --help would have told
 }
 
 func (e *exitError) Error() string {
@@ -39,7 +40,7 @@ func (e *exitError) Error() string {
 func (e *exitError) Unwrap() error { return e.err }
 
 func usageError(format string, args ...any) error {
-	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+	return &exitError{exitUsage, fmt.Errorf(format, args...), true}
 }
 
 func main() {
@@ -64,8 +65,8 @@ func run(ctx context.Context, args []string) int {
 			return status
 		}
 	}
-	fmt.Fprintf(os.Stderr, "sstpwarden: %v\n", err)
-	if status == exitUsage {
+	fmt.Fprintf(os.Stderr, "sstpwarden: %s\n", escape(err.Error()))
+	if e, ok := errors.AsType[*exitError](err); !ok || e.hint {
 		fmt.Fprintln(os.Stderr, "Try --help.")
 	}
 	return status

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"sstpwarden": func() { os.Exit(run(context.Background(), os.Args[1:])) },
+		"sstpwarden": main,
 	})
 }
 

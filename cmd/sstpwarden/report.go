@@ -208,7 +208,10 @@ func (r *tableReport) table(b *strings.Builder) {
 
 func (r *tableReport) summary(b *strings.Builder, s *event.Summary) {
 	v, a := s.Verdicts, s.Actions
-	if v.Confirmed+v.Suspected == 0 {
+	switch {
+	case s.Flows == 0:
+		b.WriteString("Nothing was inspected: no TCP connection was read.\n")
+	case v.Confirmed+v.Suspected == 0:
 		b.WriteString("No SSTP found.\n")
 	}
 	fmt.Fprintf(b, "%s, %s, %s, %s in %.2f s: %d confirmed, %d suspected, %d undetermined, %d cleared\n",
@@ -223,7 +226,7 @@ func (r *tableReport) summary(b *strings.Builder, s *event.Summary) {
 		fmt.Fprintf(b, "not inspected: %s\n", strings.Join(parts, ", "))
 	}
 	if len(s.Errors) > 0 {
-		fmt.Fprintf(b, "%s could not be read to the end or judged; see above\n", count(uint64(len(s.Errors)), "input"))
+		fmt.Fprintf(b, "%s; what was read before is counted here\n", count(uint64(len(s.Errors)), "error"))
 	}
 }
 

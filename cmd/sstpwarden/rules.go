@@ -30,7 +30,7 @@ func newRules() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			rs, err := loadRules(file)
 			if err != nil {
-				return &exitError{exitUsage, err}
+				return &exitError{status: exitUsage, err: err}
 			}
 			return listRules(cmd, rs)
 		},
@@ -42,7 +42,7 @@ func newRules() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			rs, err := loadRules(file)
 			if err != nil {
-				return &exitError{exitUsage, err}
+				return &exitError{status: exitUsage, err: err}
 			}
 			return explainRule(cmd, rs, args[0])
 		},
@@ -57,10 +57,10 @@ func newRules() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			rs, err := rules.Load(args[0])
 			if err != nil {
-				return &exitError{exitFailed, err}
+				return &exitError{status: exitFailed, err: err}
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d rules, revision %s: good\n", args[0], len(rs.Rules()), rs.Revision())
-			return nil
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d rules, revision %s: good\n", escape(args[0]), len(rs.Rules()), rs.Revision())
+			return printed(err)
 		},
 	}
 	cmd.AddCommand(list, check, explain)
@@ -71,14 +71,22 @@ func listRules(cmd *cobra.Command, rs *inspect.Ruleset) error {
 	tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "RULE\tWEIGHT\tABOUT")
 	for _, r := range rs.Rules() {
-		fmt.Fprintf(tw, "%s\t%s\t%s\n", r.ID, weight(&r), r.About)
+		fmt.Fprintf(tw, "%s\t%s\t%s\n", r.ID, weight(&r), escape(r.About))
 	}
 	if err := tw.Flush(); err != nil {
-		return err
+		return printed(err)
 	}
 	s := rs.Settings()
 	_, err := fmt.Fprintf(cmd.OutOrStdout(), "\nprior %d, suspected from %d, cleared from %d decibans; revision %s\n", s.Prior, s.Suspected, s.Cleared, rs.Revision())
-	return err
+	return printed(err)
+}
+
+// printed words what kept a result from being printed.
+func printed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{status: exitFailed, err: fmt.Errorf("printing: %w", err)}
 }
 
 func weight(r *inspect.Rule) string {
@@ -98,7 +106,7 @@ func explainRule(cmd *cobra.Command, rs *inspect.Ruleset, id string) error {
 			continue
 		}
 		var b bytes.Buffer
-		fmt.Fprintf(&b, "%s: %s\n\n", r.ID, r.About)
+		fmt.Fprintf(&b, "%s: %s\n\n", r.ID, escape(r.About))
 		switch {
 		case r.Proof:
 			fmt.Fprintln(&b, "Proof: SSTP was read in clear; the connection is confirmed.")
@@ -114,9 +122,9 @@ func explainRule(cmd *cobra.Command, rs *inspect.Ruleset, id string) error {
 		if len(r.Unless) > 0 {
 			fmt.Fprintf(&b, "Not asked after: %s\n", strings.Join(r.Unless, ", "))
 		}
-		fmt.Fprintf(&b, "Source: %s\n", r.Source)
+		fmt.Fprintf(&b, "Source: %s\n", escape(r.Source))
 		if r.Measured != "" {
-			fmt.Fprintf(&b, "Measured: %s\n", r.Measured)
+			fmt.Fprintf(&b, "Measured: %s\n", escape(r.Measured))
 		}
 		text, err := yaml.Marshal(map[string]inspect.Match{"match": r.Match})
 		if err != nil {
@@ -124,9 +132,9 @@ func explainRule(cmd *cobra.Command, rs *inspect.Ruleset, id string) error {
 		}
 		fmt.Fprintf(&b, "\n%s", text)
 		_, err = cmd.OutOrStdout().Write(b.Bytes())
-		return err
+		return printed(err)
 	}
-	return &exitError{exitFailed, fmt.Errorf("there is no rule %s: sstpwarden rules list shows them all", strconv.Quote(id))}
+	return &exitError{status: exitFailed, err: fmt.Errorf("there is no rule %s: sstpwarden rules list shows them all", strconv.Quote(id))}
 }
 
 // likelihood puts decibans in words.

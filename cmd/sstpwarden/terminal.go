@@ -16,6 +16,12 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// wantsColour says that a person reads w, on a terminal that has colours, and
+// did not ask for none (https://no-color.org).
+func wantsColour(w io.Writer) bool {
+	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
 // escape makes text from the wire safe to print: what is not printable, or
 // would change the order of the text around it, is shown as Go writes it.
 func escape(s string) string {

@@ -60,7 +60,8 @@ func NewDecoder(c Config) *Decoder {
 func (d *Decoder) Decode(s *Segment, link LinkType, ts time.Time, data []byte, wireLen int) {
 	d.advance(ts)
 	wire := max(wireLen, len(data))
-	*s = Segment{time: ts, wire: wire, frame: wire}
+	*s = Segment{}
+	s.time, s.wire, s.frame = ts, wire, wire
 	d.to, d.vlans, d.depth = s, 0, 0
 	s.outcome = d.link(link, data, wire)
 	d.to = nil

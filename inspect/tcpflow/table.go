@@ -37,7 +37,7 @@ type Table struct {
 
 	clock clock
 
-	// Of the packet being taken.
+	// Of the packet being taken, or else of the one before.
 	current *Conn
 	changed bool
 

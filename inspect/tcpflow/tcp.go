@@ -13,7 +13,10 @@ func (t *Table) segment(s *Segment) (*Conn, Outcome) {
 	if s.syn && (s.fin || s.rst) || !s.syn && !s.rst && !s.hasAck {
 		return nil, OutcomeBadFlags
 	}
-	c := t.conns[s.key]
+	c := t.current // packets of a connection often follow each other; one that is closed has no key
+	if c == nil || c.key != s.key {
+		c = t.conns[s.key]
+	}
 	if c != nil && s.syn && c.replacedBy(s.from, s.seq) {
 		t.close(c, EndReplaced)
 		c = nil

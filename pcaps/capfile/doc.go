@@ -20,10 +20,13 @@
 //		use(p.Time, p.Link, p.Data)
 //	}
 //
+// [Reader.NextBatch] gives many packets at a time, whose bytes stay while
+// others are read: for consumers that work beside the Reader.
+//
 // # Memory
 //
-// A capture is input that nobody vouches for. The Reader streams: it never
-// holds more than one record, takes no more than fixed buffers for bytes that a
+// A capture is input that nobody vouches for. The Reader streams: it holds no
+// more than a window of the file, one for each Batch in use, takes no more than fixed buffers for bytes that a
 // length field claims and that have not come, and allocates nothing per packet. The limits are a packet
 // of MaxPacket bytes, decryption secrets of MaxSecrets bytes a file and a zstd
 // window of MaxZstdWindow bytes.

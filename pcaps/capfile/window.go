@@ -3,10 +3,11 @@ package capfile
 import "io"
 
 const (
-	// windowSize is a compromise: large enough that a refill and the move of a
-	// record's first half cost nothing per packet, small enough to stay in
-	// the second level cache, where the consumer reads the packet next.
-	windowSize = 256 << 10
+	// windowSize is a compromise: large enough that a refill, the move of a
+	// record's first half and a Batch's way to another goroutine cost nothing
+	// per packet, small enough to stay in a processor's own cache, where the
+	// consumer reads the packet next.
+	windowSize = 512 << 10
 	// firstWindow is what a window begins with: many captures are small, and a
 	// directory may have thousands of them.
 	firstWindow = 16 << 10
@@ -50,16 +51,33 @@ func (w *window) peek(n int) ([]byte, error) {
 // advance consumes n bytes that a peek returned.
 func (w *window) advance(n int) { w.pos += n }
 
+// move goes on in other memory, so that what was returned stays as it is:
+// that of buf if it is large enough, else new memory, which is returned.
+func (w *window) move(buf []byte) []byte {
+	if size := w.size(); len(buf) < size {
+		buf = make([]byte, size)
+	}
+	w.base += int64(w.pos)
+	w.pos, w.end = 0, copy(buf, w.buf[w.pos:w.end])
+	w.buf = buf
+	return buf
+}
+
+// size is how large the window's memory should be.
+func (w *window) size() int {
+	if n := len(w.buf); n < windowSize && w.end == n {
+		return 2 * n // the source fills it: more is to come
+	}
+	return len(w.buf)
+}
+
 // fill reads until n bytes are at hand.
 func (w *window) fill(n int) error {
 	if w.err != nil {
 		return w.err
 	}
 	rest := w.buf[w.pos:w.end]
-	size := len(w.buf)
-	if w.end == size && size < windowSize {
-		size *= 2 // the source fills it: more is to come
-	}
+	size := w.size()
 	for size < n {
 		size *= 2
 	}

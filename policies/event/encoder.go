@@ -1,25 +1,34 @@
 package event
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"unicode"
+	"unicode/utf8"
 )
 
-// An Encoder writes events as JSON lines, one Write of w for each. It is not
-// safe for concurrent use.
-type Encoder struct{ json *json.Encoder }
+// An Encoder writes events as JSON lines, one Write of w for each. Characters
+// that a terminal would act on, or that turn the text around them, are
+// escaped. It is not safe for concurrent use.
+type Encoder struct {
+	w    io.Writer
+	json *json.Encoder
+	buf  bytes.Buffer
+}
 
 // NewEncoder makes an Encoder that writes to w.
 func NewEncoder(w io.Writer) *Encoder {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false) // lines are for people too, who search for "<" as it stands
-	return &Encoder{json: enc}
+	enc := &Encoder{w: w}
+	enc.json = json.NewEncoder(&enc.buf)
+	enc.json.SetEscapeHTML(false) // lines are for people too, who search for "<" as it stands
+	return enc
 }
 
 // Event writes e.
 func (enc *Encoder) Event(e *Event) error {
-	if err := enc.json.Encode(e); err != nil {
+	if err := enc.encode(e); err != nil {
 		return fmt.Errorf("writing event: %w", err)
 	}
 	return nil
@@ -27,8 +36,39 @@ func (enc *Encoder) Event(e *Event) error {
 
 // Summary writes s.
 func (enc *Encoder) Summary(s *Summary) error {
-	if err := enc.json.Encode(s); err != nil {
+	if err := enc.encode(s); err != nil {
 		return fmt.Errorf("writing summary: %w", err)
 	}
 	return nil
+}
+
+func (enc *Encoder) encode(v any) error {
+	enc.buf.Reset()
+	if err := enc.json.Encode(v); err != nil {
+		return err
+	}
+	_, err := enc.w.Write(inert(enc.buf.Bytes()))
+	return err
+}
+
+// inert escapes what encoding/json leaves as it stands and should not be
+// printed: DEL, the C1 control characters, and those that change direction.
+func inert(line []byte) []byte {
+	acts := func(r rune) bool {
+		return r >= 0x7f && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r))
+	}
+	if !bytes.ContainsFunc(line, acts) {
+		return line
+	}
+	out := make([]byte, 0, len(line)+16)
+	for len(line) > 0 {
+		r, n := utf8.DecodeRune(line)
+		if acts(r) {
+			out = fmt.Appendf(out, `\u%04x`, r)
+		} else {
+			out = append(out, line[:n]...)
+		}
+		line = line[n:]
+	}
+	return out
 }

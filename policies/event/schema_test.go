@@ -48,6 +48,7 @@ func validate(t *testing.T, schema *jsonschema.Schema, b []byte) error {
 func fullSummary() Summary {
 	s := NewSummary()
 	s.Files, s.Packets, s.Bytes, s.Flows, s.Seconds = 1, 2, 3, 4, 0.5
+	s.Skipped = 1
 	s.Dropped = map[string]uint64{"flow_table_full": 2}
 	s.Errors = []Error{{Source: "a.pcap", Error: "truncated"}}
 	return s

@@ -6,8 +6,9 @@ import "sstpwarden/inspect"
 type Summary struct {
 	EventType string `json:"event_type"` // TypeSummary
 	Version   int    `json:"version"`
-	// What was read.
+	// What was read. Skipped are files found in folders that are no captures.
 	Files   uint64 `json:"files"`
+	Skipped uint64 `json:"skipped,omitempty"`
 	Packets uint64 `json:"packets"`
 	Bytes   uint64 `json:"bytes"`
 	Flows   uint64 `json:"flows"`

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"math"
@@ -169,5 +170,22 @@ func TestText(t *testing.T) {
 	}
 	if b := marshal(t, e); strings.ContainsAny(string(b), "\x00\x1b") {
 		t.Error("control characters stand unescaped in the JSON")
+	}
+}
+
+func TestEncoderIsInert(t *testing.T) {
+	var out bytes.Buffer
+	enc := NewEncoder(&out)
+	e := Event{EventType: TypeSSTP, Detection: Detection{Verdict: inspect.VerdictCleared}, Source: "a\x1b[31m\u009b2J\x7f\u202eb\u2066c\u00e9<\u4e16"}
+	if err := enc.Event(&e); err != nil {
+		t.Fatal(err)
+	}
+	want := `"source":"a\u001b[31m\u009b2J\u007f\u202eb\u2066cé<世"`
+	if !strings.Contains(out.String(), want) {
+		t.Errorf("%s\nwant %s", out.String(), want)
+	}
+	var back Event
+	if err := json.Unmarshal(out.Bytes(), &back); err != nil || back.Source != e.Source {
+		t.Errorf("%q, %v", back.Source, err)
 	}
 }
