@@ -50,7 +50,7 @@ func compile(i int, r Rule, index map[string]int) (compiled, error) {
 	}
 	c := compiled{Rule: r, times: max(1, r.Times)}
 	var err error
-	if c.requires, err = references(r.Requires, index, r.ID); err != nil {
+	if c.after, err = references(r.Requires, index, r.ID); err != nil {
 		return fail("requires", err)
 	}
 	if c.unless, err = references(r.Unless, index, r.ID); err != nil {
@@ -97,9 +97,6 @@ func (c *compiled) compileMatch() (field string, err error) {
 	}
 	if m.Stream != nil {
 		when := onStream
-		if m.Stream.ServerFirst || m.Stream.Records != nil {
-			when |= onRecord
-		}
 		if !slices.Contains([]string{"", "tls", "http", "connect", "sstp", "other"}, m.Stream.Protocol) {
 			return "match.stream.protocol", fmt.Errorf("%q: use tls, http, connect, sstp or other", m.Stream.Protocol)
 		}
@@ -145,7 +142,7 @@ func (c *compiled) compileMatch() (field string, err error) {
 		if len(m.Run.Writes) > maxWrites {
 			return "match.run.writes", fmt.Errorf("%d are too many: at most %d", len(m.Run.Writes), maxWrites)
 		}
-		add(onRecord, runMatcher{*m.Run, c.requires})
+		add(onRecord, runMatcher{*m.Run, c.after})
 	}
 	if m.Mirrored != nil {
 		if m.Mirrored.Bytes == nil {
@@ -154,7 +151,7 @@ func (c *compiled) compileMatch() (field string, err error) {
 		if m.Mirrored.AtLeast < 1 || m.Mirrored.Within < 2 || m.Mirrored.Within > maxWindow {
 			return "match.mirrored", fmt.Errorf("at_least must be 1 or more, within 2 to %d", maxWindow)
 		}
-		add(onRecord, mirroredMatcher{*m.Mirrored, c.requires})
+		add(onRecord, mirroredMatcher{*m.Mirrored, c.after})
 	}
 	if m.Idle != nil {
 		if m.Idle.Bytes == nil || m.Idle.AtLeast < 1 {

@@ -21,9 +21,10 @@ type Flow struct {
 	dialogue  dialogue
 	idle      idle
 
-	pending trigger // what happened since rules were last asked
-	changed bool    // the Detection did, during this Feed
-	held    [ruleWords]uint64
+	pending trigger        // what happened since rules were last asked
+	changed bool           // the Detection did, during this Feed
+	open    ruleMask       // rules that may be asked, as far as they require others
+	shut    ruleMask       // rules that are not asked any more
 	counts  map[int]int    // of rules that may count more than once
 	lastFor map[int]int    // turn at which such a rule counted last
 	anchors map[int]int    // record at which rules that others require held
@@ -122,15 +123,16 @@ func (f *Flow) note(t trigger) {
 		return
 	}
 	changed := false
-	f.pending = t
-	for f.pending != 0 {
-		pending := f.pending
+	for f.pending = t; f.pending != 0; {
+		var asked ruleMask
+		for pending := f.pending; pending != 0; pending &= pending - 1 {
+			asked.addAll(&f.rules.byTrigger[bits.TrailingZeros16(uint16(pending))])
+		}
 		f.pending = 0
-		for pending != 0 {
-			t := bits.TrailingZeros16(uint16(pending))
-			pending &^= 1 << t
-			for _, i := range f.rules.byTrigger[t] {
-				if f.ask(i) {
+		for w := range asked {
+			for left := asked[w] & f.open[w] &^ f.shut[w]; left != 0; left &= left - 1 {
+				// One that held just now may have shut others.
+				if i := w*64 + bits.TrailingZeros64(left); !f.shut.has(i) && f.ask(i) {
 					changed = true
 				}
 			}
@@ -149,10 +151,7 @@ func (f *Flow) note(t trigger) {
 // ask puts one rule and notes its evidence where it holds.
 func (f *Flow) ask(i int) bool {
 	r := &f.rules.rules[i]
-	if f.holds(i) && (r.times == 1 || f.counts[i] >= r.times || f.lastFor[i] == len(f.dialogue.turns)) {
-		return false
-	}
-	if !f.allowed(r) {
+	if r.times > 1 && f.counts[i] > 0 && f.lastFor[i] == len(f.dialogue.turns) {
 		return false
 	}
 	var detail string
@@ -170,16 +169,7 @@ func (f *Flow) ask(i int) bool {
 	return true
 }
 
-// allowed checks what the rule requires and excludes.
-func (f *Flow) allowed(r *compiled) bool {
-	return !slices.ContainsFunc(r.unless, f.holds) &&
-		(len(r.requires) == 0 || slices.ContainsFunc(r.requires, f.holds))
-}
-
-func (f *Flow) holds(i int) bool { return f.held[i/64]&(1<<(i%64)) != 0 }
-
 func (f *Flow) hold(i int, r *compiled, detail string) {
-	f.held[i/64] |= 1 << (i % 64)
 	if r.times > 1 {
 		if f.counts == nil {
 			f.counts, f.lastFor = map[int]int{}, map[int]int{}
@@ -187,11 +177,18 @@ func (f *Flow) hold(i int, r *compiled, detail string) {
 		f.counts[i]++
 		f.lastFor[i] = len(f.dialogue.turns)
 	}
-	if r.required {
+	if r.times == 1 || f.counts[i] == r.times {
+		f.shut.add(i)
+	}
+	f.shut.addAll(&r.shuts)
+	if r.unlocks != 0 {
 		if f.anchors == nil {
 			f.anchors = map[int]int{}
 		}
-		f.anchors[i] = len(f.dialogue.pieces)
+		if _, again := f.anchors[i]; !again {
+			f.anchors[i] = len(f.dialogue.pieces)
+		}
+		f.open.addAll(&r.opens)
 		f.pending |= r.unlocks
 	}
 	weight := r.Weight

@@ -31,7 +31,7 @@ func NewInspector(o Options) *Inspector {
 
 // Open begins a flow. Start is the time of the connection's first packet.
 func (in *Inspector) Open(key FlowKey, start time.Time) *Flow {
-	f := &Flow{in: in, key: key, start: start, rules: in.rules}
+	f := &Flow{in: in, key: key, start: start, rules: in.rules, open: in.rules.free}
 	f.layer = &opening{depth: 0}
 	f.detection.Verdict = VerdictUndetermined
 	f.detection.Probability = in.rules.settings.probability(0)

@@ -37,25 +37,40 @@ type Settings struct {
 type Ruleset struct {
 	settings  Settings
 	rules     []compiled
-	byTrigger [triggers][]int
+	byTrigger [triggers]ruleMask
+	free      ruleMask // rules that require no other
 	revision  string
 }
 
 type compiled struct {
 	Rule
-	when     trigger
-	match    []matcher
-	requires []int
-	unless   []int
-	times    int
-	required bool    // other rules require this one
-	unlocks  trigger // when those are to be asked
+	when    trigger
+	match   []matcher
+	after   []int    // the rules of which it requires one
+	unless  []int    // the rules after which it is not asked
+	opens   ruleMask // rules that require this one
+	unlocks trigger  // when those are to be asked
+	shuts   ruleMask // rules that are not asked after this one
+	times   int
 }
 
 // maxRules bounds a set, so that what holds fits a few words per connection.
 const maxRules = 64 * ruleWords
 
 const ruleWords = 4
+
+// A ruleMask is a set of rules, by their places in the Ruleset.
+type ruleMask [ruleWords]uint64
+
+func (m *ruleMask) add(i int)      { m[i/64] |= 1 << (i % 64) }
+func (m *ruleMask) empty() bool    { return *m == ruleMask{} }
+func (m *ruleMask) has(i int) bool { return m[i/64]&(1<<(i%64)) != 0 }
+
+func (m *ruleMask) addAll(n *ruleMask) {
+	for w := range m {
+		m[w] |= n[w]
+	}
+}
 
 // A RuleError says which rule of a set is wrong.
 type RuleError struct {
@@ -102,14 +117,20 @@ func NewRuleset(s Settings, rules []Rule, revision string) (*Ruleset, error) {
 		rs.rules = append(rs.rules, c)
 		for t := range triggers {
 			if c.when&(1<<t) != 0 {
-				rs.byTrigger[t] = append(rs.byTrigger[t], i)
+				rs.byTrigger[t].add(i)
 			}
 		}
 	}
-	for _, c := range rs.rules {
-		for _, j := range c.requires {
-			rs.rules[j].required = true
+	for i, c := range rs.rules {
+		if len(c.after) == 0 {
+			rs.free.add(i)
+		}
+		for _, j := range c.after {
+			rs.rules[j].opens.add(i)
 			rs.rules[j].unlocks |= c.when
+		}
+		for _, j := range c.unless {
+			rs.rules[j].shuts.add(i)
 		}
 	}
 	return rs, nil

@@ -279,15 +279,16 @@ func (l *tlsLayer) applicationData(f *Flow, s Segment, r tlswire.Record) {
 		return
 	}
 	l.facts.SizesExact = exact
+	happened := onStream
 	if size.Hi > 0 {
 		if f.idle.add(s.Direction, size, s.Time) {
-			f.note(onIdle)
+			happened |= onIdle
 		}
 		if !f.obs.Midstream && f.dialogue.add(s.Direction, size, f.rules.settings.Window) {
-			f.note(onRecord)
+			happened |= onRecord
 		}
 	}
-	f.note(onStream)
+	f.note(happened)
 	l.giveUp(f)
 }
 
