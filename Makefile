@@ -4,17 +4,18 @@ GO            ?= go
 BIN           := bin
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME      ?= 60s
+PGO           := cmd/sstpwarden/audit.pgo
 
 export GOFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint fmt cover fuzz golden bench clean
+.PHONY: help build demo test lint fmt cover fuzz golden bench pgo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/sstpwarden
-	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/sstpwarden ./cmd/sstpwarden
+	CGO_ENABLED=0 $(GO) build -trimpath -pgo=$(PGO) -o $(BIN)/sstpwarden ./cmd/sstpwarden
 
 demo: build ## audit the captures that come with the source
 	$(BIN)/sstpwarden audit --keylog pcaps/testdata/demo.keys pcaps/testdata
@@ -44,7 +45,11 @@ golden: ## rewrite the expected results of pcaps/testdata
 	CGO_ENABLED=0 $(GO) test ./pcaps -run TestGolden -update
 
 bench: build ## speed beside tshark and ndpiReader (Debian: tshark libndpi-bin)
-	CGO_ENABLED=0 $(GO) run ./pcaps/bench
+	CGO_ENABLED=0 $(GO) run ./pcaps/bench -dir $(BIN)/bench
+
+pgo: bench ## renew the profile that the build is optimised by
+	CGO_ENABLED=0 $(GO) test -trimpath ./pcaps -run '^$$' -bench BenchmarkRun -benchtime 60x -o $(CURDIR)/$(BIN)/pcaps.test \
+		-cpuprofile $(CURDIR)/$(PGO) -capture "$$(ls $(CURDIR)/$(BIN)/bench/edge*.pcap)"
 
 clean: ## remove what was built
 	rm -rf $(BIN)

@@ -25,7 +25,7 @@ func newReport(format string, w io.Writer, colour bool) report {
 	if format == "json" {
 		return jsonReport{event.NewEncoder(w)}
 	}
-	return &tableReport{w: w, colour: colour}
+	return &tableReport{w: w, colour: colour, header: header}
 }
 
 // jsonReport writes one object a line as they come.
@@ -38,6 +38,7 @@ func (r jsonReport) end(s *event.Summary) error { return r.enc.Summary(s) }
 type tableReport struct {
 	w      io.Writer
 	colour bool
+	header []string
 	rows   []row
 }
 
@@ -45,6 +46,7 @@ type tableReport struct {
 type row struct {
 	strength, score int
 	start           time.Time
+	source          string
 	cells           []string
 	details         []string
 }
@@ -56,6 +58,7 @@ func (r *tableReport) event(e *event.Event) error {
 		strength: e.Detection.Verdict.Strength(),
 		score:    e.Detection.Score,
 		start:    e.Timestamp.Time,
+		source:   e.Source,
 		cells:    cells(e),
 		details:  details(e),
 	})
@@ -175,6 +178,7 @@ func (r *tableReport) end(s *event.Summary) error {
 	})
 	var b strings.Builder
 	if len(r.rows) > 0 {
+		r.nameSources()
 		r.table(&b)
 		b.WriteByte('\n')
 	}
@@ -183,10 +187,23 @@ func (r *tableReport) end(s *event.Summary) error {
 	return err
 }
 
+// nameSources adds a column for the file where there is more than one.
+func (r *tableReport) nameSources() {
+	first := r.rows[0].source
+	if !slices.ContainsFunc(r.rows, func(w row) bool { return w.source != first }) {
+		return
+	}
+	r.header = append(slices.Clone(header), "FILE")
+	for i := range r.rows {
+		w := &r.rows[i]
+		w.cells = append(w.cells, escape(w.source))
+	}
+}
+
 func (r *tableReport) table(b *strings.Builder) {
 	var grid strings.Builder
 	tw := tabwriter.NewWriter(&grid, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, strings.Join(header, "\t"))
+	fmt.Fprintln(tw, strings.Join(r.header, "\t"))
 	for i := range r.rows {
 		fmt.Fprintln(tw, strings.Join(r.rows[i].cells, "\t"))
 	}
