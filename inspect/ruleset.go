@@ -63,7 +63,6 @@ const ruleWords = 4
 type ruleMask [ruleWords]uint64
 
 func (m *ruleMask) add(i int)      { m[i/64] |= 1 << (i % 64) }
-func (m *ruleMask) empty() bool    { return *m == ruleMask{} }
 func (m *ruleMask) has(i int) bool { return m[i/64]&(1<<(i%64)) != 0 }
 
 func (m *ruleMask) addAll(n *ruleMask) {
