@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -44,9 +45,10 @@ func usageError(format string, args ...any) error {
 }
 
 func main() {
-	// The first signal ends what runs in good order, the second at once.
+	// The first signal ends what runs in good order, another at once. Signals
+	// that come right behind the first count as one: timeout(1) sends two.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 	os.Exit(run(ctx, os.Args[1:]))
 }
 

@@ -81,7 +81,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		term, err := ast.ParseTerm(text)
 		if err != nil || !term.IsGround() {
-			t.Skip() // no result of an evaluation
+			return // no result of an evaluation
 		}
 		d, err := decode(term.Value, "rev")
 		switch {
