@@ -60,7 +60,7 @@ func New(ctx context.Context, fsys fs.FS, data map[string]any) (*Decider, error)
 		return nil, fmt.Errorf("preparing policies: %w", err)
 	}
 	d := &Decider{query: query, revision: revision(sources, encoded)}
-	d.foresight = newForesight(d, rego.Compiler(compiler), rego.Store(store), rego.StrictBuiltinErrors(true))
+	d.foresight = newForesight(d, sources, store)
 	return d, nil
 }
 

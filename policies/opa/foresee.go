@@ -3,12 +3,12 @@ package opa
 import (
 	"context"
 	"reflect"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage"
 
 	"sstpwarden/inspect"
 	"sstpwarden/policies"
@@ -25,10 +25,13 @@ type situation struct {
 // longer is asked each time, under the Gate's own limit.
 const maxForesight = 50 * time.Millisecond
 
-// foresight remembers the answers to situations.
+// foresight remembers the answers to situations. It has a compiler of its own,
+// used by one goroutine at a time: partial evaluation writes to what was
+// compiled, which Decide reads.
 type foresight struct {
-	partial func(situation) (policies.Decision, bool)
 	known   sync.Map // situation -> foreseen
+	mu      sync.Mutex
+	partial func(situation) (policies.Decision, bool)
 }
 
 type foreseen struct {
@@ -45,6 +48,12 @@ func (d *Decider) Foresee(stage policies.Stage, point policies.Point, v inspect.
 		f := f.(foreseen)
 		return f.decision, f.ok
 	}
+	d.foresight.mu.Lock()
+	defer d.foresight.mu.Unlock()
+	if f, ok := d.foresight.known.Load(s); ok {
+		f := f.(foreseen)
+		return f.decision, f.ok
+	}
 	var f foreseen
 	f.decision, f.ok = d.foresight.partial(s)
 	d.foresight.known.Store(s, f)
@@ -52,9 +61,16 @@ func (d *Decider) Foresee(stage policies.Stage, point policies.Point, v inspect.
 }
 
 // newForesight prepares to evaluate in part what d evaluates in full.
-func newForesight(d *Decider, options ...func(*rego.Rego)) *foresight {
+func newForesight(d *Decider, sources []module, store storage.Store) *foresight {
 	unknowns := unknownInput()
+	compiled := sync.OnceValues(func() (*ast.Compiler, error) {
+		return compile(context.Background(), sources, store)
+	})
 	return &foresight{partial: func(s situation) (policies.Decision, bool) {
+		compiler, err := compiled()
+		if err != nil {
+			return policies.Decision{}, false // New compiled the same
+		}
 		input := ast.NewObject(
 			[2]*ast.Term{ast.StringTerm("stage"), ast.StringTerm(string(s.stage))},
 			[2]*ast.Term{ast.StringTerm("point"), ast.StringTerm(string(s.point))},
@@ -63,11 +79,14 @@ func newForesight(d *Decider, options ...func(*rego.Rego)) *foresight {
 		)
 		ctx, cancel := context.WithTimeout(context.Background(), maxForesight)
 		defer cancel()
-		answer, err := rego.New(append(slices.Clone(options),
+		answer, err := rego.New(
+			rego.Compiler(compiler),
+			rego.Store(store),
+			rego.StrictBuiltinErrors(true),
 			rego.Query("decision = "+EntryPoint),
 			rego.ParsedInput(input),
 			rego.Unknowns(unknowns),
-		)...).Partial(ctx)
+		).Partial(ctx)
 		if err != nil {
 			return policies.Decision{}, false // Decide will tell
 		}

@@ -2,6 +2,7 @@ package opa
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -78,5 +79,27 @@ func TestForeseeDefault(t *testing.T) {
 		if got, ok := d.Foresee(policies.StageDetection, policies.PointNFQ, v); ok {
 			t.Errorf("%v is foreseen as %+v, but its reason names the server", v, got)
 		}
+	}
+}
+
+// TestForeseeConcurrently is for the race detector: audits ask from several
+// goroutines, for some connections in advance and for others in full.
+func TestForeseeConcurrently(t *testing.T) {
+	for range 20 {
+		d, err := New(context.Background(), policies.Default, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				v := []inspect.Verdict{inspect.VerdictCleared, inspect.VerdictUndetermined, inspect.VerdictSuspected, inspect.VerdictConfirmed}[i%4]
+				d.Foresee(policies.StageDetection, policies.PointNFQ, v)
+				if _, err := d.Decide(context.Background(), input(v)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
 	}
 }
