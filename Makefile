@@ -30,6 +30,7 @@ fmt: ## format the source
 	$(GO) run $(GOLANGCI_LINT) fmt ./...
 
 cover: ## test coverage of inspect/, at least 85 %
+	@mkdir -p $(BIN)
 	@CGO_ENABLED=0 $(GO) test -coverpkg=./inspect/... -coverprofile=$(BIN)/cover.out ./inspect/... ./pcaps/... >/dev/null
 	@$(GO) tool cover -func=$(BIN)/cover.out | awk '/^total:/ {print "inspect: " $$3; if ($$3+0 < 85) {print "below 85 %"; exit 1}}'
 
