@@ -22,7 +22,13 @@ func prepareDecider(ctx context.Context) *laterDecider {
 	d := &laterDecider{sync.OnceValues(func() (*opa.Decider, error) {
 		return opa.New(context.WithoutCancel(ctx), policies.Default, nil) // an audit that is stopped still tells what it found
 	})}
-	go func() { _, _ = d.prepared() }() // who asks is told the error
+	go func() {
+		// What nearly all connections get is wanted first. Who asks is told
+		// the error.
+		for _, v := range []inspect.Verdict{inspect.VerdictUndetermined, inspect.VerdictCleared} {
+			d.Foresee(policies.StageDetection, policies.PointAudit, v)
+		}
+	}()
 	return d
 }
 

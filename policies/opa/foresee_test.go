@@ -103,3 +103,28 @@ func TestForeseeConcurrently(t *testing.T) {
 		wg.Wait()
 	}
 }
+
+// TestForeseeApart wants situations that do not colour each other: partial
+// evaluation must leave the compiled policy as it was.
+func TestForeseeApart(t *testing.T) {
+	policy := `word := {"cleared": "fine", "undetermined": "unclear"}[input.detection.verdict]
+		decision := {"action": "allow", "rule": input.detection.verdict, "reason": concat(" ", [word, input.stage])}`
+	d, err := New(context.Background(), fstest.MapFS{"p.rego": {Data: []byte("package sstp\n" + policy)}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := map[inspect.Verdict]string{inspect.VerdictCleared: "fine", inspect.VerdictUndetermined: "unclear"}
+	for _, stage := range []policies.Stage{policies.StageDetection, policies.StageHello} {
+		for v, word := range words {
+			got, ok := d.Foresee(stage, policies.PointAudit, v)
+			if want := word + " " + string(stage); !ok || got.Rule != v.String() || got.Reason != want {
+				t.Errorf("%s, %v: %+v, %v", stage, v, got, ok)
+			}
+			in := input(v)
+			in.Stage = stage
+			if decided, err := d.Decide(context.Background(), in); err != nil || decided != got {
+				t.Errorf("%s, %v: decided %+v, %v", stage, v, decided, err)
+			}
+		}
+	}
+}
