@@ -9,9 +9,7 @@ import (
 // Progress tells how far an audit is. It may be read at any time; the nil
 // Progress is kept by nobody.
 type Progress struct {
-	// Bytes of the files that were read, Total of those that are known to be
-	// there; 0 where standard input is among them.
-	Bytes, Total   atomic.Int64
+	Bytes          atomic.Int64 // read of the files, as they are stored
 	Packets, Flows atomic.Uint64
 }
 

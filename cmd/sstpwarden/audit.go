@@ -148,7 +148,11 @@ func audit(ctx context.Context, f *auditFlags, paths []string, stdout, stderr io
 	if _, err := decider.prepared(); err != nil {
 		return &exitError{status: exitFailed, err: fmt.Errorf("preparing the policy: %w", err)}
 	}
-	err = errors.Join(err, rep.end(&summary), w.Flush(), out.finish())
+	written := errors.Join(rep.end(&summary), w.Flush())
+	if written == nil && (err == nil || ctx.Err() != nil) {
+		written = out.finish() // what was stopped by a signal is a result too
+	}
+	err = errors.Join(err, written)
 	return auditStatus(err, &summary, found, stderr)
 }
 
