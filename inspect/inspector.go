@@ -22,6 +22,7 @@ type Inspector struct {
 	rules  *Ruleset
 	keys   *tlskeys.Keys
 	follow bool
+	chains chains
 }
 
 // NewInspector makes an Inspector.

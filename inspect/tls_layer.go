@@ -214,7 +214,7 @@ func (l *tlsLayer) certificate(f *Flow, body []byte) {
 	if err != nil || len(c.Entries) == 0 {
 		return
 	}
-	l.facts.Certificate = c.Traits()
+	l.facts.Certificate = f.in.chains.traits(c)
 	f.note(onCertificate)
 }
 

@@ -116,7 +116,7 @@ func audit(ctx context.Context, f *auditFlags, paths []string, stdout, stderr io
 	if err := f.check(); err != nil {
 		return err
 	}
-	defer spareCollector()()
+	spareCollector()
 	decider := prepareDecider(ctx)
 	c := pcaps.Config{All: f.all, Workers: f.workers}
 	if c.Rules, err = loadRules(f.rules); err != nil {

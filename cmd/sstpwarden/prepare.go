@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"os"
 	"runtime"
+	"runtime/debug"
 	"sync"
 
 	"sstpwarden/inspect"
@@ -48,16 +50,18 @@ func (d *laterDecider) Foresee(stage policies.Stage, point policies.Point, v ins
 	return decider.Foresee(stage, point, v)
 }
 
-// spareMemory is memory that an audit may fill before it is collected for the
-// first time, and as much again each time after it.
-const spareMemory = 32 << 20
+// spareGOGC has the garbage collector run for the first time at some 50 MiB:
+// its goal is so many hundredths of 4 MiB, at least, and of the global variables.
+const spareGOGC = 1000
 
-// spareCollector keeps the garbage collector from running every few megabytes
-// while little is in use, which is what an audit of a few thousand connections
-// is. A block that is never touched takes no memory, but counts as in use. A
-// higher GOGC would do that too, and multiply what a flood takes besides; a
-// memory limit would have the collector run without end above it.
-func spareCollector() (release func()) {
-	block := make([]byte, spareMemory)
-	return func() { runtime.KeepAlive(block) }
+// spareCollector keeps the garbage collector from running while little is in
+// use, which is all of an audit of a few thousand connections. From the first
+// run on it works as ever: the setting would multiply what a flood takes.
+func spareCollector() {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	debug.SetGCPercent(spareGOGC)
+	type sentinel struct{ _ *byte }
+	runtime.AddCleanup(&sentinel{}, func(int) { debug.SetGCPercent(100) }, 0)
 }

@@ -118,12 +118,13 @@ func meant[T ~uint16](values []T) []T {
 // hexList returns the values as four hexadecimal digits each, with commas
 // between them.
 func hexList[T ~uint16](values []T) []byte {
+	const digits = "0123456789abcdef"
 	b := make([]byte, 0, 5*len(values))
 	for i, v := range values {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = hex.AppendEncode(b, []byte{byte(v >> 8), byte(v)})
+		b = append(b, digits[v>>12], digits[v>>8&15], digits[v>>4&15], digits[v&15])
 	}
 	return b
 }

@@ -42,7 +42,11 @@ func New(ctx context.Context, fsys fs.FS, data map[string]any) (*Decider, error)
 		return nil, fmt.Errorf("reading policy data: %w", err)
 	}
 	store := inmem.NewFromObjectWithOpts(data, inmem.OptReturnASTValuesOnRead(true))
-	compiler, err := compile(ctx, sources, store)
+	parsed, err := parse(sources)
+	if err != nil {
+		return nil, fmt.Errorf("compiling policies: %w", err)
+	}
+	compiler, err := compile(ctx, parsed, store)
 	if err != nil {
 		return nil, fmt.Errorf("compiling policies: %w", err)
 	}
@@ -60,7 +64,7 @@ func New(ctx context.Context, fsys fs.FS, data map[string]any) (*Decider, error)
 		return nil, fmt.Errorf("preparing policies: %w", err)
 	}
 	d := &Decider{query: query, revision: revision(sources, encoded)}
-	d.foresight = newForesight(d, sources, store)
+	d.foresight = newForesight(d, parsed, store)
 	return d, nil
 }
 

@@ -61,15 +61,18 @@ func (d *Decider) Foresee(stage policies.Stage, point policies.Point, v inspect.
 }
 
 // newForesight prepares to evaluate in part what d evaluates in full.
-func newForesight(d *Decider, sources []module, store storage.Store) *foresight {
+// The modules are known to compile, so that nothing is checked again.
+func newForesight(d *Decider, modules map[string]*ast.Module, store storage.Store) *foresight {
 	unknowns := unknownInput()
-	compiled := sync.OnceValues(func() (*ast.Compiler, error) {
-		return compile(context.Background(), sources, store)
+	compiled := sync.OnceValue(func() *ast.Compiler {
+		c := ast.NewCompiler().WithCapabilities(capabilities())
+		c.Compile(modules)
+		return c
 	})
 	return &foresight{partial: func(s situation) (policies.Decision, bool) {
-		compiler, err := compiled()
-		if err != nil {
-			return policies.Decision{}, false // New compiled the same
+		compiler := compiled()
+		if compiler.Failed() {
+			return policies.Decision{}, false // Decide will tell
 		}
 		input := ast.NewObject(
 			[2]*ast.Term{ast.StringTerm("stage"), ast.StringTerm(string(s.stage))},

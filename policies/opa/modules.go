@@ -47,12 +47,8 @@ func readModules(fsys fs.FS, take func(name string) bool) ([]module, error) {
 
 // compile checks modules as strictly as OPA can: unused and shadowing names,
 // built-in functions that policies have not, paths that no input has, and rules
-// where store has data.
-func compile(ctx context.Context, modules []module, store storage.Store) (*ast.Compiler, error) {
-	parsed, err := parse(modules)
-	if err != nil {
-		return nil, err
-	}
+// where store has data. The modules stay as they are.
+func compile(ctx context.Context, parsed map[string]*ast.Module, store storage.Store) (*ast.Compiler, error) {
 	c, err := newCompiler()
 	if err != nil {
 		return nil, err
