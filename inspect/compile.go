@@ -130,7 +130,8 @@ func (c *compiled) compileMatch() (field string, err error) {
 		if field, err := checkSteps(m.Dialogue.Turns); err != nil {
 			return field, err
 		}
-		add(onRecord, dialogueMatcher{*m.Dialogue})
+		last := m.Dialogue.Turns[len(m.Dialogue.Turns)-1]
+		add(onRecordOf(last.From.direction()), dialogueMatcher{*m.Dialogue})
 	}
 	if m.Run != nil {
 		if !m.Run.From.valid() {
@@ -142,7 +143,7 @@ func (c *compiled) compileMatch() (field string, err error) {
 		if len(m.Run.Writes) > maxWrites {
 			return "match.run.writes", fmt.Errorf("%d are too many: at most %d", len(m.Run.Writes), maxWrites)
 		}
-		add(onRecord, runMatcher{*m.Run, c.after})
+		add(onRecordOf(m.Run.From.direction()), runMatcher{*m.Run, c.after})
 	}
 	if m.Mirrored != nil {
 		if m.Mirrored.Bytes == nil {

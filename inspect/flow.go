@@ -158,6 +158,9 @@ func (f *Flow) ask(i int) bool {
 	for _, m := range r.match {
 		d, ok := m.match(f)
 		if !ok {
+			if x, has := m.(passing); has && x.passed(f) {
+				f.shut.add(i)
+			}
 			return false
 		}
 		if detail != "" && d != "" {
@@ -197,6 +200,9 @@ func (f *Flow) hold(i int, r *compiled, detail string) {
 	}
 	if weight == 0 && r.Weight != 0 {
 		return // lengths known only to the block say nothing here
+	}
+	if f.detection.Evidence == nil {
+		f.detection.Evidence = make([]Evidence, 0, 4)
 	}
 	e := Evidence{Rule: r.ID, Weight: weight, Proof: r.Proof, Detail: r.About}
 	if detail != "" {

@@ -27,6 +27,11 @@ func (m dialogueMatcher) match(f *Flow) (string, bool) {
 	return m.detail(d, base), true
 }
 
+// passed: turns are only ever appended.
+func (m dialogueMatcher) passed(f *Flow) bool {
+	return m.First && len(f.dialogue.turns) > len(m.Turns)
+}
+
 func (m dialogueMatcher) detail(d *dialogue, base int) string {
 	var b strings.Builder
 	for i := range m.Turns {
@@ -123,6 +128,12 @@ func (m runMatcher) match(f *Flow) (string, bool) {
 		}
 	}
 	return b.String(), true
+}
+
+// passed: what was seen stays so, and the first rule that held stays the first.
+func (m runMatcher) passed(f *Flow) bool {
+	return m.OneSided && f.obs.Seen[m.From.direction().Reverse().index()] ||
+		m.Within > 0 && len(f.dialogue.pieces)-f.anchorAt(m.after) > m.Within
 }
 
 // endsWith says that the newest pieces of one side are the wanted writes, and

@@ -13,6 +13,12 @@ type matcher interface {
 	match(f *Flow) (detail string, ok bool)
 }
 
+// A passing matcher asks about a place that is over at some time: from then on
+// it cannot hold.
+type passing interface {
+	passed(f *Flow) bool
+}
+
 type streamMatcher struct{ StreamMatch }
 
 func (m streamMatcher) match(f *Flow) (string, bool) {

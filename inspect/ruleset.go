@@ -14,11 +14,22 @@ const (
 	onHTTP
 	onHello
 	onCertificate
-	onRecord // application data, its size known
+	onClientRecord // application data, its size known
+	onServerRecord
 	onIdle
 	onSSTP
 	triggers = iota
 )
+
+const onRecord = onClientRecord | onServerRecord
+
+// onRecordOf is the trigger of a record that one side sends.
+func onRecordOf(d Direction) trigger {
+	if d == ClientToServer {
+		return onClientRecord
+	}
+	return onServerRecord
+}
 
 // Settings are the numbers that turn evidence into a verdict.
 type Settings struct {

@@ -285,7 +285,7 @@ func (l *tlsLayer) applicationData(f *Flow, s Segment, r tlswire.Record) {
 			happened |= onIdle
 		}
 		if !f.obs.Midstream && f.dialogue.add(s.Direction, size, f.rules.settings.Window) {
-			happened |= onRecord
+			happened |= onRecordOf(s.Direction)
 		}
 	}
 	f.note(happened)

@@ -160,7 +160,7 @@ func (o *Opener) clientHello(h *half, m tlswire.Message) {
 	}
 	c := &clientHello{
 		random:    hello.Random,
-		ticket:    hello.SessionTicket,
+		ticket:    slices.Clone(hello.SessionTicket),
 		earlyData: hello.EarlyData,
 		tls13:     slices.Contains(hello.SupportedVersions, tlswire.VersionTLS13),
 	}
@@ -186,7 +186,7 @@ func (o *Opener) serverHello(h *half, m tlswire.Message) {
 	o.handshake.server = &serverHello{
 		version:              hello.NegotiatedVersion,
 		random:               hello.Random,
-		sessionID:            hello.SessionID,
+		sessionID:            slices.Clone(hello.SessionID),
 		id:                   hello.CipherSuite,
 		suite:                suite,
 		encryptThenMAC:       hello.EncryptThenMAC,

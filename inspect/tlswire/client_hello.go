@@ -1,8 +1,6 @@
 package tlswire
 
 import (
-	"bytes"
-
 	"golang.org/x/crypto/cryptobyte"
 )
 
@@ -47,12 +45,12 @@ type ClientHello struct {
 }
 
 // ParseClientHello parses the body of a client_hello message, which is b from
-// end to end. The result shares no memory with b.
+// end to end. Its byte slices are parts of b.
 //
 // An extension whose data makes no sense is no error; see Malformed. Hellos of
 // SSL 3.0 and later may end behind their compression methods.
 func ParseClientHello(b []byte) (*ClientHello, error) {
-	r := newReader(bytes.Clone(b), "RFC 8446, Section 4.1.2")
+	r := newReader(b, "RFC 8446, Section 4.1.2")
 	h := &ClientHello{}
 	if h.Version = Version(r.uint16("legacy_version")); h.Version>>8 != 3 && *r.err == nil {
 		r.fail("legacy_version", 2, h.Version)
@@ -103,7 +101,7 @@ func (h *ClientHello) decode(t ExtensionType, r *reader) {
 			shares.vector(2, "key_exchange")
 		}
 	case ExtensionSessionTicket:
-		h.SessionTicket = append([]byte{}, r.rest("ticket")...)
+		h.SessionTicket = r.rest("ticket")
 	case ExtensionEncryptThenMAC:
 		h.EncryptThenMAC = true
 	case ExtensionExtendedMasterSecret:

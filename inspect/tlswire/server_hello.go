@@ -1,8 +1,6 @@
 package tlswire
 
 import (
-	"bytes"
-
 	"golang.org/x/crypto/cryptobyte"
 )
 
@@ -47,11 +45,11 @@ type ServerHello struct {
 }
 
 // ParseServerHello parses the body of a server_hello message, which is b from
-// end to end. The result shares no memory with b.
+// end to end. Its byte slices are parts of b.
 //
 // An extension whose data makes no sense is no error; see Malformed.
 func ParseServerHello(b []byte) (*ServerHello, error) {
-	r := newReader(bytes.Clone(b), "RFC 8446, Section 4.1.3")
+	r := newReader(b, "RFC 8446, Section 4.1.3")
 	h := &ServerHello{}
 	if h.Version = Version(r.uint16("legacy_version")); h.Version>>8 != 3 && *r.err == nil {
 		r.fail("legacy_version", 2, h.Version)
@@ -145,9 +143,9 @@ type EncryptedExtensions struct {
 }
 
 // ParseEncryptedExtensions parses the body of an encrypted_extensions message,
-// which is b from end to end. The result shares no memory with b.
+// which is b from end to end. Its byte slices are parts of b.
 func ParseEncryptedExtensions(b []byte) (*EncryptedExtensions, error) {
-	r := newReader(bytes.Clone(b), "RFC 8446, Section 4.3.1")
+	r := newReader(b, "RFC 8446, Section 4.3.1")
 	e := &EncryptedExtensions{Extensions: r.extensions()}
 	if err := r.done(); err != nil {
 		return nil, err

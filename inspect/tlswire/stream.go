@@ -36,6 +36,10 @@ type Stream struct {
 	search *search // while searching
 }
 
+// firstFragment bounds the memory that a record's header alone can ask for, in
+// bytes. Most certificate chains fit.
+const firstFragment = 4 << 10
+
 type streamState uint8
 
 const (
@@ -157,6 +161,9 @@ func (s *Stream) readFragment(b []byte, emit func(Record)) []byte {
 		s.end(b[:n:n], emit) // whole in b: no need to copy
 		return b[n:]
 	case s.keep && !s.record.Damaged:
+		if s.buf == nil {
+			s.buf = make([]byte, 0, max(n, min(s.record.Length, firstFragment)))
+		}
 		s.buf = append(s.buf, b[:n]...)
 	}
 	s.left -= n
