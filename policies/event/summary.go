@@ -17,6 +17,9 @@ type Summary struct {
 	Actions  Actions  `json:"actions"`
 	// Dropped counts, by cause, what fell out because a limit was reached.
 	Dropped map[string]uint64 `json:"dropped,omitempty"`
+	// Destinations are the servers to which something spoke for SSTP, the
+	// strongest case first; at most MaxDestinations.
+	Destinations []Destination `json:"destinations,omitempty"`
 	// Errors are what could not be read or decided.
 	Errors []Error `json:"errors,omitempty"`
 	// Seconds is how long the audit took.
@@ -36,6 +39,31 @@ type Actions struct {
 	Allow uint64 `json:"allow"`
 	Log   uint64 `json:"log"`
 	Drop  uint64 `json:"drop"`
+}
+
+// MaxDestinations bounds the destinations of a Summary.
+const MaxDestinations = 256
+
+// A Destination is a server, and what was seen of SSTP to it.
+type Destination struct {
+	Server Server `json:"server"`
+	// Tunnels, Attempts and Probes are flows that are suspected or confirmed,
+	// or that ask for SSTP in clear, by kind. Weak are others that something
+	// speaks for.
+	Tunnels  uint64 `json:"tunnels"`
+	Attempts uint64 `json:"attempts"`
+	Probes   uint64 `json:"probes"`
+	Weak     uint64 `json:"weak"`
+	// Verdict is the strongest of its flows', Score the highest.
+	Verdict inspect.Verdict `json:"verdict"`
+	Score   int             `json:"score"`
+	// Dropped counts flows that the policy drops.
+	Dropped uint64 `json:"dropped"`
+	// Clients is how many different addresses its flows come from.
+	Clients uint64 `json:"clients"`
+	Bytes   uint64 `json:"bytes"`
+	First   Time   `json:"first"`
+	Last    Time   `json:"last"`
 }
 
 // An Error says what went wrong with a source.

@@ -2,16 +2,12 @@ package opa
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
-	"github.com/open-policy-agent/opa/v1/topdown"
-
-	"sstpwarden/policies"
 )
 
 // EntryPoint is what policies must define.
@@ -37,6 +33,11 @@ func New(ctx context.Context, fsys fs.FS, data map[string]any) (*Decider, error)
 	if err != nil {
 		return nil, fmt.Errorf("reading policies: %w", err)
 	}
+	return fromModules(ctx, sources, data)
+}
+
+// fromModules compiles modules, none of which is a test.
+func fromModules(ctx context.Context, sources []module, data map[string]any) (*Decider, error) {
 	data, encoded, err := copyData(data)
 	if err != nil {
 		return nil, fmt.Errorf("reading policy data: %w", err)
@@ -71,42 +72,3 @@ func New(ctx context.Context, fsys fs.FS, data map[string]any) (*Decider, error)
 // Revision names the policies and the data: twelve hexadecimal digits, which are
 // the same for the same files and data.
 func (d *Decider) Revision() string { return d.revision }
-
-// Decide evaluates the policies. It implements [policies.Decider].
-func (d *Decider) Decide(ctx context.Context, in policies.Input) (policies.Decision, error) {
-	out := policies.Decision{Revision: d.revision}
-	if err := ctx.Err(); err != nil {
-		return out, fmt.Errorf("evaluating %s: %w", EntryPoint, err)
-	}
-	// OPA would start a goroutine for each evaluation to watch ctx.
-	cancel := topdown.NewCancel()
-	stop := context.AfterFunc(ctx, cancel.Cancel)
-	defer stop()
-	results, err := d.query.Eval(ctx,
-		rego.EvalParsedInput(inputValue(&in)),
-		rego.EvalTime(in.Time.Time),
-		rego.EvalExternalCancel(cancel),
-	)
-	switch {
-	case err != nil && topdown.IsCancel(err) && ctx.Err() != nil:
-		return out, fmt.Errorf("evaluating %s: %w", EntryPoint, ctx.Err())
-	case isConflict(err):
-		return out, fmt.Errorf("%w: %w", ErrConflict, err)
-	case err != nil:
-		return out, fmt.Errorf("evaluating %s: %w", EntryPoint, err)
-	case len(results) == 0:
-		return out, ErrUndefined
-	case len(results) > 1 || len(results[0].Expressions) != 1:
-		return out, ErrConflict
-	}
-	value, ok := results[0].Expressions[0].Value.(ast.Value)
-	if !ok {
-		return out, &ResultError{Want: "an object", Got: fmt.Sprintf("%T", results[0].Expressions[0].Value)}
-	}
-	return decode(value, d.revision)
-}
-
-func isConflict(err error) bool {
-	var e *topdown.Error
-	return errors.As(err, &e) && e.Code == topdown.ConflictErr
-}
