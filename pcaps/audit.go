@@ -19,6 +19,10 @@ type Config struct {
 	Rules *inspect.Ruleset
 	// Gate asks the policy.
 	Gate *policies.Gate
+	// Compare, if set, asks two policies about each connection; what the new
+	// one says stands in the event too, and a connection on which they differ
+	// is handed on.
+	Compare *policies.Comparison
 	// Keys that open recorded TLS; nil for none. Secrets in a pcapng file
 	// open that file's connections besides.
 	Keys *tlskeys.Keys
@@ -49,12 +53,13 @@ func Run(ctx context.Context, inputs []Input, c Config) (event.Summary, error) {
 	defer cancel()
 	jobs := make([]*job, len(inputs))
 	for i, in := range inputs {
-		jobs[i] = &job{input: in, config: &c, events: make(chan *event.Event, maxWaiting), done: make(chan struct{})}
+		jobs[i] = &job{input: in, config: &c, destinations: destinations{}, events: make(chan *event.Event, maxWaiting), done: make(chan struct{})}
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { work(ctx, jobs, c.Workers) })
 	summary := event.NewSummary()
 	summary.Dropped = map[string]uint64{}
+	servers := destinations{}
 	var failed error
 	for _, j := range jobs {
 		for e := range j.events {
@@ -66,8 +71,13 @@ func Run(ctx context.Context, inputs []Input, c Config) (event.Summary, error) {
 		}
 		<-j.done
 		j.addTo(&summary)
+		servers.merge(j.destinations)
 	}
 	wg.Wait()
+	summary.Destinations = servers.ranked()
+	if c.Compare != nil {
+		summary.Changes = changes(c.Compare)
+	}
 	if summary.Files == 0 && summary.Skipped > 0 {
 		summary.Errors = append(summary.Errors, event.Error{
 			Source: "audit", Error: fmt.Sprintf("none of the %d files found is a capture (pcap or pcapng, plain, gzip or zstd)", summary.Skipped),
@@ -78,6 +88,15 @@ func Run(ctx context.Context, inputs []Input, c Config) (event.Summary, error) {
 		failed = ctx.Err()
 	}
 	return summary, failed
+}
+
+// changes counts what changes between two policies.
+func changes(c *policies.Comparison) []event.Change {
+	var out []event.Change
+	for _, t := range c.Counts() {
+		out = append(out, event.Change{From: t.From, To: t.To, Details: t.Details, Flows: t.Flows})
+	}
+	return out
 }
 
 // work runs the jobs, in order, on so many goroutines: the first that is not

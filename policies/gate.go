@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -17,14 +18,27 @@ import (
 type Gate struct {
 	Decider Decider
 	Point   Point
-	// DryRun marks every Decision so that nothing is done.
-	DryRun bool
+	// DryRun marks every Decision so that nothing is done, DryRunRules those
+	// of the rules that it names.
+	DryRun      bool
+	DryRunRules []string
 	// Timeout is how long one answer may take; 0 is for ever.
 	Timeout time.Duration
 	// OnError and OnTimeout stand in for answers that did not come.
 	OnError, OnTimeout StandIn
+	// Recorder, if set, is told of each Decision that was made; of those
+	// that were foreseen only if RecordForeseen says so too.
+	Recorder       Recorder
+	RecordForeseen bool
 
 	asked, errors, timeouts atomic.Uint64
+}
+
+// A Recorder keeps a log of decisions. It is safe for concurrent use.
+type Recorder interface {
+	// Record takes a Decision with what it was made of. The error is why a
+	// stand-in decided. It must not keep or change in.
+	Record(in *Input, d Decision, err error)
 }
 
 // A StandIn is what is done with a connection when the policy gives no answer.
@@ -88,7 +102,6 @@ func (g *Gate) Update(ctx context.Context, s *State, stage Stage, f *event.Flow)
 	if d, err = g.decide(ctx, stage, f); err != nil {
 		err = fmt.Errorf("asking the policy about %v at stage %s: %w", f.Key, stage, err)
 	}
-	d.DryRun = d.DryRun || g.DryRun
 	if s.decision != nil && *s.decision == d {
 		return d, false, err
 	}
@@ -100,17 +113,33 @@ func (g *Gate) Update(ctx context.Context, s *State, stage Stage, f *event.Flow)
 // decide returns what the policy says to every such connection, or asks it about
 // this one.
 func (g *Gate) decide(ctx context.Context, stage Stage, f *event.Flow) (Decision, error) {
-	if foreseer, ok := g.Decider.(Foreseer); ok {
-		if d, ok := foreseer.Foresee(stage, g.Point, f.Detection.Verdict); ok {
-			return d, nil
-		}
+	foreseen, known := foresee(g.Decider, stage, g.Point, f.Detection.Verdict)
+	if known && (g.Recorder == nil || !g.RecordForeseen) {
+		return g.dry(foreseen), nil
 	}
-	return g.ask(ctx, Input{
-		Event: event.New(f),
-		Stage: stage,
-		Point: g.Point,
-		Time:  event.NewTime(f.Last),
-	})
+	in := NewInput(f, stage, g.Point)
+	d, err := foreseen, error(nil)
+	if !known {
+		d, err = g.ask(ctx, in)
+	}
+	d = g.dry(d)
+	if g.Recorder != nil {
+		g.Recorder.Record(&in, d, err)
+	}
+	return d, err
+}
+
+// foresee asks d what it says to every connection of that verdict.
+func foresee(d Decider, stage Stage, point Point, v inspect.Verdict) (Decision, bool) {
+	if f, ok := d.(Foreseer); ok {
+		return f.Foresee(stage, point, v)
+	}
+	return Decision{}, false
+}
+
+func (g *Gate) dry(d Decision) Decision {
+	d.DryRun = d.DryRun || g.DryRun || slices.Contains(g.DryRunRules, d.Rule)
+	return d
 }
 
 // ask returns the policy's Decision, or the one that stands in and the reason.

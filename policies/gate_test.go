@@ -371,3 +371,67 @@ func BenchmarkUpdateWithoutNews(b *testing.B) {
 		}
 	}
 }
+
+// recording keeps what it is told.
+type recording struct {
+	inputs    []Input
+	decisions []Decision
+	errors    []error
+}
+
+func (r *recording) Record(in *Input, d Decision, err error) {
+	r.inputs, r.decisions, r.errors = append(r.inputs, *in), append(r.decisions, d), append(r.errors, err)
+}
+
+// A Recorder is told of what was decided, as it counts in the end.
+func TestGateRecords(t *testing.T) {
+	foreseer := &foreseeing{decision: Decision{Action: ActionAllow, Reason: "Not SSTP.", Rule: "a", Revision: "1"}}
+	for _, tt := range []struct {
+		name     string
+		gate     Gate
+		of       inspect.Detection
+		want     []Decision
+		wantFail bool
+	}{
+		{"asked", Gate{Decider: foreseer}, suspected, []Decision{foreseer.decision}, false},
+		{"foreseen", Gate{Decider: foreseer}, cleared, nil, false},
+		{"foreseen and wanted", Gate{Decider: foreseer, RecordForeseen: true}, cleared, []Decision{foreseer.decision}, false},
+		{"dry run", Gate{Decider: foreseer, DryRunRules: []string{"b", "a"}}, suspected, []Decision{{Action: ActionAllow, Reason: "Not SSTP.", Rule: "a", Revision: "1", DryRun: true}}, false},
+		{"error", Gate{Decider: fixed(Decision{}, errors.New("broken"))}, suspected, []Decision{{Action: ActionDrop, Reason: "The policy gave no answer: broken.", Rule: RulePolicyError}}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var r recording
+			tt.gate.Recorder, tt.gate.Point = &r, PointNFQ
+			d, _, err := tt.gate.Update(t.Context(), &State{}, StageDetection, flow(tt.of))
+			if (err != nil) != tt.wantFail {
+				t.Error(err)
+			}
+			if diff := cmp.Diff(tt.want, r.decisions); diff != "" {
+				t.Error(diff)
+			}
+			if len(tt.want) == 0 {
+				return
+			}
+			if diff := cmp.Diff(tt.want[0], d); diff != "" {
+				t.Error(diff)
+			}
+			if in := r.inputs[0]; in.Point != PointNFQ || in.Detection.Verdict != tt.of.Verdict || (r.errors[0] != nil) != tt.wantFail {
+				t.Errorf("%+v, %v", in, r.errors[0])
+			}
+		})
+	}
+}
+
+// A rule's dry run is not another's.
+func TestGateDryRunRules(t *testing.T) {
+	g := Gate{Decider: &asking{}, DryRunRules: []string{"test.sstp"}}
+	for _, tt := range []struct {
+		of   inspect.Detection
+		want bool
+	}{{suspected, true}, {cleared, false}} {
+		d, _, err := g.Update(t.Context(), &State{}, StageDetection, flow(tt.of))
+		if err != nil || d.DryRun != tt.want {
+			t.Errorf("%v: %+v, %v", tt.of.Verdict, d, err)
+		}
+	}
+}

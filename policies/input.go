@@ -2,6 +2,8 @@ package policies
 
 import (
 	"embed"
+	"math"
+	"time"
 
 	"sstpwarden/policies/event"
 )
@@ -15,6 +17,20 @@ type Input struct {
 	// Time is the present: the time of the last that was seen of the
 	// connection. In an audit the capture's time, not the auditor's.
 	Time event.Time `json:"time"`
+}
+
+// NewInput makes the Input of a connection as it is now.
+func NewInput(f *event.Flow, stage Stage, point Point) Input {
+	return Input{Event: event.New(f), Stage: stage, Point: point, Time: event.NewTime(f.Last)}
+}
+
+// Replay makes the Input with which a policy is asked again about a connection
+// of which the event was recorded. Its decision is left out.
+func Replay(e *event.Event, point Point) Input {
+	in := Input{Event: *e, Stage: StageDetection, Point: point}
+	in.Decision, in.OtherDecision = nil, nil
+	in.Time = event.NewTime(e.Timestamp.Add(time.Duration(math.Round(e.Duration*1e6)) * time.Microsecond))
+	return in
 }
 
 // A Stage is what gave reason to ask.

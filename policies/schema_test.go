@@ -25,11 +25,12 @@ func TestInputSchema(t *testing.T) {
 	}
 	defs := schema["$defs"].(map[string]any)
 	input := defs["sstp"].(map[string]any)
-	for _, name := range []string{"sstp", "summary", "decision"} {
+	for _, name := range []string{"sstp", "summary", "decision", "outcome"} {
 		delete(defs, name)
 	}
 	properties := input["properties"].(map[string]any)
 	delete(properties, "decision")
+	delete(properties, "other_decision")
 	word := func(about string, words ...any) map[string]any {
 		return map[string]any{"type": "string", "description": about, "enum": words}
 	}

@@ -61,13 +61,26 @@ func (o *options) run(ctx context.Context, w io.Writer) error {
 	}
 	p.printf("%s", table(onFlood, flood.manifest))
 
+	p.printf("\nDecision log, on the edge capture:\n")
+	logged := o.logContenders(edge.path)
+	if err := compete(ctx, logged); err != nil {
+		return err
+	}
+	p.printf("%s", table(logged, edge.manifest))
+	ns, err := decisions(ctx)
+	if err != nil {
+		return err
+	}
+
 	ours, ndpi, tshark := onEdge[0], onEdge[4], onEdge[5]
-	p.printf("%s", targetList([]target{
+	p.printf("%s", targetList(append([]target{
 		faster(ndpi, ours, timesNDPI),
 		faster(tshark, ours, timesTshark),
 		smaller("peak memory, edge", ours, memoryLimit),
 		smaller("peak memory, SYN flood", onFlood[0], memoryLimit),
-	}))
+		logTarget(logged[1], logged[0]),
+		logTarget(logged[2], logged[0]),
+	}, decisionTargets(ns)...)))
 	p.printf("%s", noise(before, load(), append(onEdge, onFlood...), time.Since(began)))
 	return p.err
 }

@@ -62,6 +62,8 @@ type Event struct {
 	Detection Detection `json:"detection"`
 	// Decision is nil until the policy was asked.
 	Decision *Decision `json:"decision,omitempty"`
+	// OtherDecision is that of the policy that was compared, of an audit.
+	OtherDecision *Decision `json:"other_decision,omitempty"`
 
 	Connect *Connect `json:"connect,omitempty"`
 	TLS     *TLS     `json:"tls,omitempty"`

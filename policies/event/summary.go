@@ -20,6 +20,9 @@ type Summary struct {
 	// Destinations are the servers to which something spoke for SSTP, the
 	// strongest case first; at most MaxDestinations.
 	Destinations []Destination `json:"destinations,omitempty"`
+	// Changes count flows by what another policy would do instead, where one
+	// was compared.
+	Changes []Change `json:"changes,omitempty"`
 	// Errors are what could not be read or decided.
 	Errors []Error `json:"errors,omitempty"`
 	// Seconds is how long the audit took.
@@ -64,6 +67,16 @@ type Destination struct {
 	Bytes   uint64 `json:"bytes"`
 	First   Time   `json:"first"`
 	Last    Time   `json:"last"`
+}
+
+// A Change is from one policy's action to another's, "error" where there is
+// none. They may be equal; Details then says that a ban, reset, interception,
+// probe or dry run differs.
+type Change struct {
+	From    string `json:"from"`
+	To      string `json:"to"`
+	Details bool   `json:"details,omitempty"`
+	Flows   uint64 `json:"flows"`
 }
 
 // An Error says what went wrong with a source.
