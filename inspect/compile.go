@@ -59,6 +59,12 @@ func compile(i int, r Rule, index map[string]int) (compiled, error) {
 	if field, err := c.compileMatch(); err != nil {
 		return fail(field, err)
 	}
+	if c.Kind != KindNone && c.when&(onRecord|onIdle) != 0 {
+		c.step = "evidence " + c.ID
+	}
+	if c.asksOthers() && c.times > 1 {
+		return fail("times", errors.New("what other connections say counts once"))
+	}
 	if c.Proof && !c.readsClear() {
 		return fail("proof", errors.New("TLS traits prove nothing: only SSTP read in clear does"))
 	}
@@ -70,7 +76,7 @@ func compile(i int, r Rule, index map[string]int) (compiled, error) {
 func (c *compiled) readsClear() bool {
 	m := &c.Match
 	inClear := m.Connect != nil || m.HTTP != nil || m.SSTP != nil || m.Stream != nil && m.Stream.Protocol == "sstp"
-	return inClear && c.when&(onRecord|onIdle|onHello|onCertificate) == 0
+	return inClear && c.when&(onRecord|onIdle|onHello|onCertificate|onDestination) == 0
 }
 
 func references(ids []string, index map[string]int, self string) ([]int, error) {
@@ -171,6 +177,12 @@ func (c *compiled) compileMatch() (field string, err error) {
 			return "match.sstp.message", fmt.Errorf("%q is no control message: use call_connect_request and the like", m.SSTP.Message)
 		}
 		add(onSSTP, sstpMatcher{*m.SSTP})
+	}
+	if m.Destination != nil {
+		if m.Destination.Flows == nil && m.Destination.Score == nil {
+			return "match.destination", errors.New("needs flows or score")
+		}
+		add(onDestination, destinationMatcher{*m.Destination})
 	}
 	if len(c.match) == 0 {
 		return "match", errors.New("is missing: a rule without a condition would always hold")

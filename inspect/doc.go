@@ -12,7 +12,11 @@
 // and never the word SSTP as a judgement; [Evidence] is what a rule makes of
 // facts and never reads bytes.
 //
+// Several Inspectors may share a [Memory], by which weak connections to one
+// server make a case together.
+//
 // The package is passive and deterministic: it opens no socket and no file
-// and reads no clock, and the same bytes give the same Detection however
-// they are cut. It does not decrypt what nobody gave it keys for.
+// and reads no clock, and the same bytes give the same Detection however they
+// are cut; with a Memory, the same connections in the same order do. It does
+// not decrypt what nobody gave it keys for.
 package inspect

@@ -13,6 +13,7 @@ type Flow struct {
 	rules *Ruleset
 	key   FlowKey
 	start time.Time
+	now   time.Time // of the segment that is being read
 
 	obs       Observation
 	detection Detection
@@ -30,6 +31,9 @@ type Flow struct {
 	anchors map[int]int    // record at which rules that others require held
 	closed  bool           // nothing more is read
 	votes   map[string]int // "c"+client or "s"+server -> weight
+
+	kept     *destination // where the memory has the flow; nil where it has not
+	borrowed int          // the part of the score that rests on other flows
 }
 
 // A layer reads one protocol of a flow and hands on what is inside.
@@ -62,6 +66,7 @@ func (f *Flow) Feed(s Segment) (changed bool) {
 		return false
 	}
 	f.changed = false
+	f.now = s.Time
 	if len(s.Data) > 0 {
 		f.obs.Seen[s.Direction.index()] = true
 	}
@@ -80,6 +85,7 @@ func (f *Flow) Learn(e Evidence) (changed bool) {
 	}
 	f.detection.Evidence = append(f.detection.Evidence, e)
 	f.conclude()
+	f.compare()
 	if f.decided() {
 		f.close()
 		f.release()
@@ -122,7 +128,27 @@ func (f *Flow) note(t trigger) {
 	if f.closed {
 		return
 	}
-	changed := false
+	if !f.askAll(t) {
+		return
+	}
+	f.changed = true
+	f.conclude()
+	f.compare()
+	if f.decided() {
+		f.close()
+	}
+}
+
+// compare has the memory know of new evidence, and asks the rules about other
+// flows to the same server.
+func (f *Flow) compare() {
+	if f.recall() && !f.closed && f.askAll(onDestination) {
+		f.conclude()
+	}
+}
+
+// askAll asks the rules that t may make hold, and says whether any did.
+func (f *Flow) askAll(t trigger) (changed bool) {
 	for f.pending = t; f.pending != 0; {
 		var asked ruleMask
 		for pending := f.pending; pending != 0; pending &= pending - 1 {
@@ -138,14 +164,7 @@ func (f *Flow) note(t trigger) {
 			}
 		}
 	}
-	if !changed {
-		return
-	}
-	f.changed = true
-	f.conclude()
-	if f.decided() {
-		f.close()
-	}
+	return changed
 }
 
 // ask puts one rule and notes its evidence where it holds.
@@ -210,6 +229,12 @@ func (f *Flow) hold(i int, r *compiled, detail string) {
 	}
 	f.detection.Evidence = append(f.detection.Evidence, e)
 	f.detection.Kind = max(f.detection.Kind, r.Kind)
+	if r.asksOthers() {
+		f.borrowed += weight
+	}
+	if r.step != "" && weight > 0 && (f.obs.TLS == nil || !f.obs.TLS.Opened) {
+		f.moment(r.step)
+	}
 	f.vote("c", r.Client, weight)
 	f.vote("s", r.Server, weight)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sstpwarden/inspect"
+	"sstpwarden/rules"
 )
 
 // script makes segments of bytes: one that says who sends, how many bytes
@@ -77,6 +78,26 @@ func checkFlow(t *testing.T, in *inspect.Inspector, segments []inspect.Segment) 
 	_ = dump(f.Observation())
 }
 
+// checkMemory feeds segments as several connections to one server and wants no
+// more of the last than of the first, but for what it learns of the others. Who
+// learns something may be read further than who is cleared.
+func checkMemory(t *testing.T, rs *inspect.Ruleset, segments []inspect.Segment) {
+	t.Helper()
+	in := inspect.NewInspector(inspect.Options{Rules: rs, Memory: inspect.NewMemory(inspect.MemoryOptions{}), Follow: true})
+	var first []inspect.Evidence
+	for n := range 4 {
+		all := feed(in, connection{key: key(n, host), start: start, segments: segments}).Detection().Evidence
+		own := slices.DeleteFunc(slices.Clone(all), func(e inspect.Evidence) bool { return e.Rule == "destination.weak_flows" })
+		if n == 0 {
+			first = own
+		}
+		learned := len(all) - len(own)
+		if learned > 1 || n < 2 && learned > 0 || len(own) < len(first) || !slices.Equal(own[:len(first)], first) || learned == 0 && len(own) != len(first) {
+			t.Errorf("connection %d: %s\nthe first: %s", n, dump(all), dump(first))
+		}
+	}
+}
+
 // smallHeap fails where reading input left more behind than it may.
 func smallHeap(t *testing.T, input int, run func()) {
 	t.Helper()
@@ -99,9 +120,10 @@ func FuzzFlow(f *testing.F) {
 		f.Add(inScript(segments), false)
 	}
 	f.Add([]byte("\x06\x09GET"), true)
-	in := newInspector(nil, true)
+	in, rs := newInspector(nil, true), rules.Default()
 	f.Fuzz(func(t *testing.T, b []byte, midstream bool) {
 		segments := script(b)
+		checkMemory(t, rs, segments)
 		smallHeap(t, len(b), func() { checkFlow(t, in, segments) })
 		conn := connection{key: ends, start: start, midstream: midstream, segments: segments}
 		feed(in, conn)

@@ -267,7 +267,11 @@ const (
 )
 
 func openSizes(in *inspect.Inspector, suite tlswire.CipherSuite) *sizes {
-	x := &sizes{flow: in.Open(ends, start), at: start, suite: suite, v: tlswire.VersionTLS12}
+	return openSizesAt(in, suite, ends, start)
+}
+
+func openSizesAt(in *inspect.Inspector, suite tlswire.CipherSuite, key inspect.FlowKey, at time.Time) *sizes {
+	x := &sizes{flow: in.Open(key, at), at: at, suite: suite, v: tlswire.VersionTLS12}
 	if suite>>8 == 0x13 {
 		x.v = tlswire.VersionTLS13
 	}

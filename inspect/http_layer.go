@@ -215,6 +215,7 @@ func (h *httpLayer) request(f *Flow, side *httpSide, req *httphead.Request) {
 	facts.Exchanges++
 	if facts.Request == nil || asksForSSTP(req, p.duplex) {
 		facts.Request, facts.Response = req, nil
+		f.moment("http_request")
 		h.shown = p.number
 	}
 	if id, ok := req.Fields.Lookup(sstp.HeaderCorrelationID); ok && id.Value != "" {
@@ -243,6 +244,7 @@ func (h *httpLayer) connect(f *Flow, req *httphead.Request, user string) {
 	}
 	f.obs.Connect = c
 	f.obs.Protocol = "connect"
+	f.moment("connect_request")
 	f.note(onConnect | onStream)
 }
 
@@ -268,6 +270,9 @@ func (h *httpLayer) response(f *Flow, resp *httphead.Response, s Segment) {
 	resp.Raw, resp.Fields = "", withoutCredentials(resp.Fields)
 	facts := f.httpFacts()
 	if p.number == h.shown || facts.Request == nil {
+		if facts.Response == nil {
+			f.moment("http_response")
+		}
 		facts.Response = resp
 	}
 	f.note(onHTTP)
@@ -286,6 +291,7 @@ func (h *httpLayer) connectAnswer(f *Flow, resp *httphead.Response, s Segment) {
 	if c := f.obs.Connect; c != nil && h.depth == 0 {
 		resp.Raw, resp.Fields = "", withoutCredentials(resp.Fields)
 		c.Response = resp
+		f.moment("connect_response")
 		f.note(onConnect)
 	}
 	if !accepted {

@@ -10,7 +10,9 @@ import (
 
 // link takes the facts of a PPP link from its frames.
 type link struct {
-	chap ppp.CHAPAlgorithm // agreed on by LCP
+	chap  ppp.CHAPAlgorithm // agreed on by LCP
+	acked [3][2]bool        // whose options were acknowledged: of LCP, IPCP, IPV6CP
+	ip    bool              // one of the latter two is up
 }
 
 const (
@@ -36,6 +38,9 @@ func (l *link) frame(f *Flow, d Direction, b []byte) bool {
 	}
 	facts, i := f.pppFacts(), d.index()
 	if fr.Protocol == ppp.ProtocolIPv4 || fr.Protocol == ppp.ProtocolIPv6 {
+		if facts.IPPackets == [2]uint64{} {
+			f.moment("first_data")
+		}
 		facts.IPPackets[i]++
 		facts.IPBytes[i] += uint64(len(fr.Payload))
 		if facts.IPPackets[i] > 1 {
@@ -53,8 +58,33 @@ func (l *link) frame(f *Flow, d Direction, b []byte) bool {
 	if err != nil {
 		return false
 	}
+	was := facts.Result
 	l.message(facts, d, fr.Protocol, m)
+	if facts.Result != was {
+		f.moment("ppp_auth_" + facts.Result)
+	}
+	if c, ok := m.(ppp.Configure); ok && c.Code == ppp.CodeConfigureAck {
+		l.ack(f, d, fr.Protocol)
+	}
 	return true
+}
+
+// ack notes when a layer first comes up: with the second of both sides'
+// acknowledgements (RFC 1661, Section 4).
+func (l *link) ack(f *Flow, d Direction, p ppp.Protocol) {
+	layer := slices.Index([]ppp.Protocol{ppp.ProtocolLCP, ppp.ProtocolIPCP, ppp.ProtocolIPV6CP}, p)
+	if layer < 0 || l.acked[layer][d.index()] {
+		return
+	}
+	l.acked[layer][d.index()] = true
+	switch {
+	case !l.acked[layer][d.Reverse().index()]:
+	case p == ppp.ProtocolLCP:
+		f.moment("ppp_lcp_up")
+	case !l.ip:
+		l.ip = true
+		f.moment("ip_up")
+	}
 }
 
 func (l *link) message(facts *PPPFacts, d Direction, p ppp.Protocol, m ppp.Message) {

@@ -29,6 +29,10 @@ type Observation struct {
 	HTTP    *HTTPFacts
 	SSTP    *SSTPFacts
 	PPP     *PPPFacts
+	// Timeline holds the moments of the connection, in the order they were
+	// seen: the first ones, and how calls end. Once a flow is settled nothing
+	// is added.
+	Timeline []Moment
 }
 
 // ConnectFacts are those of a CONNECT to a proxy, outside any TLS.

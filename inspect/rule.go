@@ -49,6 +49,7 @@ type Match struct {
 	Mirrored    *MirroredMatch    `yaml:"mirrored,omitempty"`
 	Idle        *IdleMatch        `yaml:"idle,omitempty"`
 	SSTP        *SSTPMatch        `yaml:"sstp,omitempty"`
+	Destination *DestinationMatch `yaml:"destination,omitempty"`
 }
 
 // StreamMatch asks about the connection as a whole.
@@ -193,6 +194,18 @@ type SSTPMatch struct {
 	// Identification is the text of an LCP Identification; '*' stands for
 	// anything.
 	Identification []string `yaml:"identification,omitempty"`
+}
+
+// A DestinationMatch asks about other connections to the same server that a
+// [Memory] holds, of whatever client. It holds only where there is one. What
+// rests on other connections is never remembered: a rule that asks about them
+// counts once, and none that does not may require it or end with it.
+type DestinationMatch struct {
+	// Flows is the number of other connections.
+	Flows Lengths `yaml:"flows,omitempty"`
+	// Score is the sum of what their ages have left of their own scores, in
+	// decibans.
+	Score Lengths `yaml:"score,omitempty"`
 }
 
 // Side names one end in a rule: "client" or "server".

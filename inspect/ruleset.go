@@ -1,8 +1,10 @@
 package inspect
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"time"
 )
 
 // trigger is a set of moments at which a rule is worth asking again.
@@ -18,7 +20,8 @@ const (
 	onServerRecord
 	onIdle
 	onSSTP
-	triggers = iota
+	onDestination // the memory may know of others
+	triggers      = iota
 )
 
 const onRecord = onClientRecord | onServerRecord
@@ -42,6 +45,32 @@ type Settings struct {
 	// Window is how many records of application data are looked at before a
 	// connection is left alone.
 	Window int `yaml:"window"`
+	// Memory of connections that are not enough for a case alone.
+	Memory MemorySettings `yaml:"memory,omitempty"`
+}
+
+// MemorySettings say what a [Memory] keeps.
+type MemorySettings struct {
+	// HalfLife is the age at which half of a connection's score is left; 0
+	// stands for 6 hours.
+	HalfLife time.Duration `yaml:"half_life,omitempty"`
+	// Least is the own score from which a connection is kept, and asks for
+	// others; 0 stands for 25, or for Suspected where that is lower.
+	Least int `yaml:"least,omitempty"`
+}
+
+const (
+	defaultHalfLife = 6 * time.Hour
+	defaultLeast    = 25
+	maxHalfLife     = 365 * 24 * time.Hour
+)
+
+// remember gives the settings of a memory, those that were left out filled in.
+func (s *Settings) remember() MemorySettings {
+	return MemorySettings{
+		HalfLife: cmp.Or(s.Memory.HalfLife, defaultHalfLife),
+		Least:    cmp.Or(s.Memory.Least, min(defaultLeast, s.Suspected)),
+	}
 }
 
 // A Ruleset is a checked set of rules. It is read-only and may be shared.
@@ -50,6 +79,8 @@ type Ruleset struct {
 	rules     []compiled
 	byTrigger [triggers]ruleMask
 	free      ruleMask // rules that require no other
+	memory    MemorySettings
+	remembers bool // a rule asks about other flows
 	revision  string
 }
 
@@ -63,7 +94,11 @@ type compiled struct {
 	unlocks trigger  // when those are to be asked
 	shuts   ruleMask // rules that are not asked after this one
 	times   int
+	step    string // what the timeline calls it; "" where it is no step of a set-up
 }
+
+// asksOthers says that the rule asks about other flows.
+func (c *compiled) asksOthers() bool { return c.when&onDestination != 0 }
 
 // maxRules bounds a set, so that what holds fits a few words per connection.
 const maxRules = 64 * ruleWords
@@ -111,7 +146,7 @@ func NewRuleset(s Settings, rules []Rule, revision string) (*Ruleset, error) {
 	if len(rules) > maxRules {
 		return nil, &RuleError{Index: -1, Field: "rules", Err: fmt.Errorf("%d rules are too many: at most %d", len(rules), maxRules)}
 	}
-	rs := &Ruleset{settings: s, revision: revision}
+	rs := &Ruleset{settings: s, memory: s.remember(), revision: revision}
 	index := make(map[string]int, len(rules))
 	for i, r := range rules {
 		if j, twice := index[r.ID]; twice {
@@ -125,11 +160,15 @@ func NewRuleset(s Settings, rules []Rule, revision string) (*Ruleset, error) {
 			return nil, err
 		}
 		rs.rules = append(rs.rules, c)
+		rs.remembers = rs.remembers || c.asksOthers()
 		for t := range triggers {
 			if c.when&(1<<t) != 0 {
 				rs.byTrigger[t].add(i)
 			}
 		}
+	}
+	if err := rs.checkMemory(); err != nil {
+		return nil, err
 	}
 	for i, c := range rs.rules {
 		if len(c.after) == 0 {
@@ -146,7 +185,35 @@ func NewRuleset(s Settings, rules []Rule, revision string) (*Ruleset, error) {
 	return rs, nil
 }
 
+// checkMemory sees to it that what flows know of each other does not come back
+// as something that they know of themselves.
+func (rs *Ruleset) checkMemory() error {
+	const message = "%s asks about other connections: only a rule that does so too can name it"
+	for i, c := range rs.rules {
+		if c.asksOthers() {
+			continue
+		}
+		for _, j := range c.after {
+			if rs.rules[j].asksOthers() {
+				return &RuleError{i, c.ID, "requires", fmt.Errorf(message, rs.rules[j].ID)}
+			}
+		}
+		for _, j := range c.unless {
+			if rs.rules[j].asksOthers() {
+				return &RuleError{i, c.ID, "unless", fmt.Errorf(message, rs.rules[j].ID)}
+			}
+		}
+	}
+	return nil
+}
+
 func (s Settings) check() error {
+	switch m := s.Memory; {
+	case m.HalfLife != 0 && (m.HalfLife < time.Minute || m.HalfLife > maxHalfLife):
+		return &RuleError{Index: -1, Field: "memory.half_life", Err: fmt.Errorf("%v: must be a minute to a year, such as 6h", m.HalfLife)}
+	case m.Least != 0 && (m.Least < 1 || m.Least > s.Suspected) && s.Suspected > 0:
+		return &RuleError{Index: -1, Field: "memory.least", Err: fmt.Errorf("%d decibans: must be 1 to %d, where suspicion begins", m.Least, s.Suspected)}
+	}
 	switch {
 	case s.Suspected <= 0:
 		return &RuleError{Index: -1, Field: "suspected", Err: fmt.Errorf("%d must be above 0", s.Suspected)}
@@ -162,6 +229,11 @@ func (s Settings) check() error {
 
 // Settings of the set.
 func (rs *Ruleset) Settings() Settings { return rs.settings }
+
+// Memory gives what a [Memory] keeps by the set, with what the settings leave
+// out filled in. Asked is false where no rule asks about other connections:
+// nothing is kept then.
+func (rs *Ruleset) Memory() (s MemorySettings, asked bool) { return rs.memory, rs.remembers }
 
 // Revision names the set.
 func (rs *Ruleset) Revision() string { return rs.revision }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"sstpwarden/inspect"
 )
@@ -58,13 +59,21 @@ func TestRuleErrors(t *testing.T) {
 		{"match.sstp.control", `"all"`, match(inspect.Match{SSTP: &inspect.SSTPMatch{Control: "all"}})},
 		{"match.sstp.binding", `"x"`, match(inspect.Match{SSTP: &inspect.SSTPMatch{Binding: "x"}})},
 		{"match.sstp.message", `"hello"`, match(inspect.Match{SSTP: &inspect.SSTPMatch{Message: "hello"}})},
+		{"match.destination", "needs flows or score", match(inspect.Match{Destination: &inspect.DestinationMatch{}})},
+		{"times", "counts once", with(func(r *inspect.Rule) { r.Times, r.Match.Destination = 2, &inspect.DestinationMatch{Flows: some} })},
+		{"requires", "t.others asks about other connections", with(func(r *inspect.Rule) { r.Requires = []string{"t.others"} })},
+		{"unless", "t.others asks about other connections", with(func(r *inspect.Rule) { r.Unless = []string{"t.zero", "t.others"} })},
+		{"proof", "TLS traits prove nothing", with(func(r *inspect.Rule) {
+			r.Proof, r.Match = true, inspect.Match{SSTP: &inspect.SSTPMatch{}, Destination: &inspect.DestinationMatch{Flows: some}}
+		})},
 		{"proof", "TLS traits prove nothing", with(func(r *inspect.Rule) { r.Proof = true })},
 		{"proof", "TLS traits prove nothing", with(func(r *inspect.Rule) {
 			r.Proof, r.Match = true, inspect.Match{HTTP: &inspect.HeadMatch{}, Hello: &inspect.HelloMatch{}}
 		})},
 	}
+	others := rule("t.others", inspect.Match{Destination: &inspect.DestinationMatch{Flows: some}})
 	for _, test := range tests {
-		_, err := inspect.NewRuleset(settings, []inspect.Rule{rule("t.zero", always), test.rule}, "")
+		_, err := inspect.NewRuleset(settings, []inspect.Rule{rule("t.zero", always), test.rule, others}, "")
 		var re *inspect.RuleError
 		if !errors.As(err, &re) || re.Index != 1 || re.ID != test.rule.ID || re.Field != test.field || !strings.Contains(re.Err.Error(), test.message) {
 			t.Errorf("%s: %#v", test.field, err)
@@ -112,6 +121,10 @@ func TestSetErrors(t *testing.T) {
 		{change(func(s *inspect.Settings) { s.Cleared = 0 }), nil, "cleared: 0 must be below 0"},
 		{change(func(s *inspect.Settings) { s.Prior = 1 }), nil, "prior: 1 must not be above 0: SSTP is rare"},
 		{change(func(s *inspect.Settings) { s.Window = 7 }), nil, "window: 7 records: must be 8 to 512"},
+		{change(func(s *inspect.Settings) { s.Memory.HalfLife = time.Second }), nil, "memory.half_life: 1s: must be a minute to a year, such as 6h"},
+		{change(func(s *inspect.Settings) { s.Memory.HalfLife = 9000 * time.Hour }), nil, "memory.half_life: 9000h0m0s: must be a minute to a year, such as 6h"},
+		{change(func(s *inspect.Settings) { s.Memory.Least = 51 }), nil, "memory.least: 51 decibans: must be 1 to 50, where suspicion begins"},
+		{change(func(s *inspect.Settings) { s.Memory.Least = -1 }), nil, "memory.least: -1 decibans: must be 1 to 50, where suspicion begins"},
 		{change(func(s *inspect.Settings) { s.Window = 513 }), nil, "window: 513 records: must be 8 to 512"},
 	}
 	for _, test := range tests {

@@ -190,10 +190,16 @@ func (l *tlsLayer) clientHello(f *Flow, h *tlswire.ClientHello) {
 	l.facts.Hello = true
 	l.facts.SNI, l.facts.ECH, l.facts.Offered = h.ServerName, h.ECH, h.ALPN
 	l.facts.JA3, l.facts.JA4 = ja4.JA3(h), ja4.JA4(h)
+	if l.depth == 1 {
+		f.moment("tls_client_hello")
+	}
 	f.note(onHello)
 }
 
 func (l *tlsLayer) serverHello(f *Flow, h *tlswire.ServerHello) {
+	if l.depth == 1 && !l.facts.ServerHello {
+		f.moment("tls_server_hello")
+	}
 	l.facts.ServerHello = true
 	l.facts.Version, l.facts.Suite = h.NegotiatedVersion, h.CipherSuite
 	l.facts.EncryptThenMAC = h.EncryptThenMAC

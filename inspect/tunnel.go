@@ -93,8 +93,20 @@ func (t *tunnel) packet(f *Flow, s Segment, p sstp.Packet) {
 	if len(facts.Messages) < maxMessages {
 		facts.Messages = append(facts.Messages, c.Type.String())
 	}
+	f.call(c.Type)
 	message(f, s.Direction, c)
 	f.note(onSSTP)
+}
+
+// call notes the moment of a control message.
+func (f *Flow) call(t sstp.MessageType) {
+	switch t {
+	case sstp.MessageCallConnectRequest, sstp.MessageCallConnectAck, sstp.MessageCallConnectNak, sstp.MessageCallConnected:
+		f.moment(t.String())
+	case sstp.MessageCallAbort, sstp.MessageCallDisconnect, sstp.MessageCallDisconnectAck:
+		f.lastMoment(t.String())
+	default: // of echoes the first is noted, of what is not known nothing
+	}
 }
 
 // message takes the facts of a control message. What the codec cannot read in
@@ -119,6 +131,9 @@ func message(f *Flow, d Direction, c sstp.ControlMessage) {
 	case sstp.CallDisconnect:
 		ended(facts, "disconnect", d, m.StatusInfo)
 	case sstp.EchoRequest:
+		if facts.Echo == [2]int{} {
+			f.moment("first_echo")
+		}
 		facts.Echo[d.index()]++
 	}
 }

@@ -2,9 +2,12 @@ package rules_test
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"testing"
+	"time"
 
 	"sstpwarden/inspect"
+	"sstpwarden/inspect/tlswire"
 	"sstpwarden/rules"
 )
 
@@ -152,6 +155,115 @@ func TestProbe(t *testing.T) {
 		}
 		if d := f.Detection(); d.Verdict != tt.verdict || d.Kind != tt.kind {
 			t.Errorf("%s: %v %v, score %d %v; want %v %v", tt.name, d.Verdict, d.Kind, d.Score, names(d), tt.verdict, tt.kind)
+		}
+	}
+}
+
+// remembering gives an Inspector that knows of other connections.
+func remembering() *inspect.Inspector {
+	return inspect.NewInspector(inspect.Options{Rules: rules.Default(), Memory: inspect.NewMemory(inspect.MemoryOptions{})})
+}
+
+// nth gives the ends and the start of a client's nth connection to a server.
+func nth(n int) (inspect.FlowKey, time.Time) {
+	client := netip.AddrPortFrom(ends.Client.Addr(), uint16(50000+n))
+	return inspect.FlowKey{Client: client, Server: ends.Server}, start.Add(time.Duration(n) * 5 * time.Minute)
+}
+
+// TestAgainAndAgain wants sessions that are not enough for a case alone to be
+// one together, from the third on.
+func TestAgainAndAgain(t *testing.T) {
+	alone := inspector(t)
+	weak := 0
+	for _, tunnel := range tunnels {
+		for _, cipher := range ciphers {
+			for _, st := range styles {
+				if play(t, alone, cipher, st, tunnel.writes).Verdict != inspect.VerdictUndetermined {
+					continue
+				}
+				weak++
+				in := remembering()
+				for n := range 4 {
+					key, at := nth(n)
+					want := inspect.VerdictUndetermined
+					if n >= 2 {
+						want = inspect.VerdictSuspected
+					}
+					if d := playAt(t, in, cipher, st, tunnel.writes, key, at); d.Verdict != want {
+						t.Errorf("%s, %s, %s, connection %d: %v, score %d %v", tunnel.name, cipher.name, st.name, n+1, d.Verdict, d.Score, names(d))
+					}
+				}
+			}
+		}
+	}
+	if weak < 100 {
+		t.Errorf("only %d are undetermined alone", weak)
+	}
+}
+
+// TestProviders has what a provider of SSTP also serves, over and over: traits
+// of the server alone make no case.
+func TestProviders(t *testing.T) {
+	in := remembering()
+	for n := range 8 {
+		key, at := nth(n)
+		x := &session{in.Open(key, at), at, ciphers[0]}
+		x.handshake("public-vpn-1.opengw.net")
+		for _, w := range join(c(300), s(120), c(300), s(1400), c(200)) {
+			x.send(w.from, tlswire.ContentApplicationData, make([]byte, x.c.fragment(w.bytes)))
+		}
+		if d := x.flow.Detection(); d.Verdict != inspect.VerdictUndetermined || d.Score < 25 || len(names(d)) != 3 {
+			t.Errorf("connection %d: %v, score %d %v", n+1, d.Verdict, d.Score, names(d))
+		}
+	}
+}
+
+// protocol makes up a protocol as chatter does, and gives connections of it.
+func protocol(r *rand.Rand) func() []write {
+	alphabet := make([]int, 1+r.IntN(12))
+	for i := range alphabet {
+		alphabet[i] = 1 + r.IntN(160)
+	}
+	request, response := 150+r.IntN(270), 50+r.IntN(85)
+	return func() []write {
+		d := join(c(request+r.IntN(8)), s(response+r.IntN(4)))
+		for range 40 {
+			n := alphabet[r.IntN(len(alphabet))] + r.IntN(4)*r.IntN(2)
+			d = append(d, write{[]inspect.Direction{inspect.ClientToServer, inspect.ServerToClient}[r.IntN(2)], n})
+		}
+		return d
+	}
+}
+
+// TestChatterAgainAndAgain bounds what the memory adds to the false alarms of
+// TestChatter, where a server is talked to eight times in a protocol that is
+// the worst to be had.
+func TestChatterAgainAndAgain(t *testing.T) {
+	alone := inspector(t)
+	for _, cipher := range []cipherCase{ciphers[1], ciphers[5]} {
+		r := rand.New(rand.NewPCG(3, 4))
+		const servers, each = 250, 8
+		without, with := 0, 0
+		for range servers {
+			in, p := remembering(), protocol(r)
+			for n := range each {
+				key, at := nth(n)
+				d := p()
+				if play(t, alone, cipher, styles[0], d).Verdict == inspect.VerdictSuspected {
+					without++
+				}
+				if playAt(t, in, cipher, styles[0], d, key, at).Verdict == inspect.VerdictSuspected {
+					with++
+				}
+			}
+		}
+		t.Logf("%s: %d of %d suspected, %d with a memory", cipher.name, without, servers*each, with)
+		most := without + servers*each/1000
+		if cipher.block() {
+			most = without * 2
+		}
+		if with > most || with < without {
+			t.Errorf("%s: %d are suspected with a memory, %d without", cipher.name, with, without)
 		}
 	}
 }

@@ -91,9 +91,9 @@ type session struct {
 	c    cipherCase
 }
 
-func openSession(in *inspect.Inspector, c cipherCase, alpn ...string) *session {
-	x := &session{in.Open(ends, start), start, c}
-	x.handshake(alpn)
+func openSession(in *inspect.Inspector, c cipherCase, key inspect.FlowKey, at time.Time) *session {
+	x := &session{in.Open(key, at), at, c}
+	x.handshake("")
 	return x
 }
 
@@ -103,9 +103,10 @@ func (x *session) send(from inspect.Direction, typ tlswire.ContentType, fragment
 	x.flow.Feed(inspect.Segment{Direction: from, Time: x.at, Data: append(b, fragment...)})
 }
 
-func (x *session) handshake(alpn []string) {
+// handshake is one with a server of that name, "" for none.
+func (x *session) handshake(name string) {
 	const client, server = inspect.ClientToServer, inspect.ServerToClient
-	x.send(client, tlswire.ContentHandshake, message(1, clientHello(x.c, alpn)))
+	x.send(client, tlswire.ContentHandshake, message(1, clientHello(x.c, name)))
 	x.send(server, tlswire.ContentHandshake, message(2, serverHello(x.c)))
 	if x.c.version == tlswire.VersionTLS13 {
 		finished := 53
@@ -131,7 +132,7 @@ func message(typ byte, body []byte) []byte {
 	return append([]byte{typ, 0, byte(len(body) >> 8), byte(len(body))}, body...)
 }
 
-func clientHello(c cipherCase, alpn []string) []byte {
+func clientHello(c cipherCase, name string) []byte {
 	h := &tlswire.ClientHello{
 		Version: min(c.version, tlswire.VersionTLS12), CipherSuites: []tlswire.CipherSuite{c.suite, 0xff}, CompressionMethods: []uint8{0},
 	}
@@ -141,12 +142,9 @@ func clientHello(c cipherCase, alpn []string) []byte {
 	if c.etm {
 		h.Extensions = append(h.Extensions, tlswire.Extension{Type: 22})
 	}
-	if len(alpn) > 0 {
-		var list []byte
-		for _, p := range alpn {
-			list = append(append(list, byte(len(p))), p...)
-		}
-		h.Extensions = append(h.Extensions, tlswire.Extension{Type: 16, Data: append([]byte{0, byte(len(list))}, list...)})
+	if name != "" {
+		entry := append([]byte{0, 0, byte(len(name))}, name...)
+		h.Extensions = append(h.Extensions, tlswire.Extension{Type: 0, Data: append([]byte{0, byte(len(entry))}, entry...)})
 	}
 	return h.Append(nil)
 }
@@ -203,7 +201,13 @@ var styles = []style{
 // play sends a dialogue and gives what the inspector makes of it.
 func play(t testing.TB, in *inspect.Inspector, c cipherCase, st style, d []write) inspect.Detection {
 	t.Helper()
-	x := openSession(in, c)
+	return playAt(t, in, c, st, d, ends, start)
+}
+
+// playAt sends a dialogue between others, at another time.
+func playAt(t testing.TB, in *inspect.Inspector, c cipherCase, st style, d []write, key inspect.FlowKey, at time.Time) inspect.Detection {
+	t.Helper()
+	x := openSession(in, c, key, at)
 	answered := false
 	for i := 0; i < len(d); i++ {
 		w := d[i]

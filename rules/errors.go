@@ -110,10 +110,15 @@ func syntaxError(name string, text []byte, err error) error {
 
 var unknownField = regexp.MustCompile(`^field (\S+) not found in type .*$`)
 
+var noDuration = regexp.MustCompile("^cannot unmarshal \\S+ `(.*)` into time.Duration$")
+
 // plain words what the library says in terms of its Go types.
 func plain(message string) string {
 	if m := unknownField.FindStringSubmatch(message); m != nil {
 		return fmt.Sprintf("%q is not known here: see `sstpwarden rules explain` for how rules are written", m[1])
+	}
+	if m := noDuration.FindStringSubmatch(message); m != nil {
+		return fmt.Sprintf("%q is not a length of time: write hours, minutes and seconds such as 6h or 1h30m", m[1])
 	}
 	return strings.TrimPrefix(message, "yaml: ")
 }

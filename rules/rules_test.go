@@ -108,8 +108,8 @@ func TestExtend(t *testing.T) {
 
 func TestExtendSettings(t *testing.T) {
 	want := rules.Default().Settings()
-	want.Suspected = 77
-	if got := parse(t, "version: 1\nextends: default\nsettings:\n  suspected: 77\n").Settings(); got != want {
+	want.Suspected, want.Memory.Least = 77, 30
+	if got := parse(t, "version: 1\nextends: default\nsettings:\n  suspected: 77\n  memory: {least: 30}\n").Settings(); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	if got := rules.Default().Settings(); got.Suspected == 77 {
@@ -155,6 +155,10 @@ func TestErrors(t *testing.T) {
 		{"disables what is not there", "version: 1\nextends: default\ndisable:\n  - tls.no_alpn\n  - tls.none\n", `my.yaml:5:5: there is no rule "tls.none" in the default set`},
 		{"settings", "version: 1\nsettings: {prior: -40, suspected: 50, cleared: 3, window: 96}\n", "my.yaml:2:48: cleared: 3 must be below 0"},
 		{"settings over others", "version: 1\nextends: default\nsettings:\n  window: 3\n", "my.yaml:4:11: window: 3 records: must be 8 to 512"},
+		{"memory", "version: 1\nextends: default\nsettings:\n  memory: {least: 46}\n", "my.yaml:4:19: memory.least: 46 decibans: must be 1 to 45, where suspicion begins"},
+		{"a bad time", "version: 1\nextends: default\nsettings:\n  memory:\n    half_life: 6\n", `my.yaml:5: "6" is not a length of time: write hours`},
+		{"a time that is no word", "version: 1\nextends: default\nsettings:\n  memory:\n    half_life: six hours\n", `my.yaml:5: "six hours" is not a length of time`},
+		{"rests on other connections", "version: 1\nextends: default\nrules:\n" + ruleText("a.b", "    requires: [destination.weak_flows]\n"), "my.yaml:8:15: rule a.b: requires: destination.weak_flows asks about other connections"},
 		{"a bad length", head + "  - id: a.b\n    match:\n      stream:\n        records: 5-x\n", `my.yaml:7:18: "5-x" is not a range`},
 		{"a bad kind", head + "  - id: a.b\n    kind: tunel\n", `my.yaml:5:11: "tunel" is no kind`},
 		{"a bad number", head + "  - id: a.b\n    weight: much\n", "my.yaml:5: "},

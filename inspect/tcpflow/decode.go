@@ -36,6 +36,8 @@ type Decoder struct {
 	frags defragmenter
 	stats Stats // of fragments
 
+	datagrams []uint64 // of the packet that was read last
+
 	// Of the packet being read.
 	to       *Segment
 	vlans    int // how many of to.vlan are set
@@ -62,7 +64,7 @@ func (d *Decoder) Decode(s *Segment, link LinkType, ts time.Time, data []byte, w
 	wire := max(wireLen, len(data))
 	*s = Segment{}
 	s.time, s.wire, s.frame = ts, wire, wire
-	d.to, d.vlans, d.depth = s, 0, 0
+	d.to, d.vlans, d.depth, d.datagrams = s, 0, 0, d.datagrams[:0]
 	s.outcome = d.link(link, data, wire)
 	d.to = nil
 }

@@ -36,7 +36,8 @@ type fragment struct {
 type datagram struct {
 	links[datagram]
 	key     datagramKey
-	start   int64 // table clock
+	number  uint64 // of all that were begun, from 1
+	start   int64  // table clock
 	held    pieces
 	have    int // bytes held
 	total   int // bytes in all, -1 until the last fragment came
@@ -61,20 +62,45 @@ type defragmenter struct {
 	byKey map[datagramKey]*datagram
 	all   list[datagram, *datagram] // oldest first
 	bytes int
+	begun uint64 // datagrams, so far
 }
 
 // fragment keeps a fragment, or goes on with the datagram that it completes.
 func (d *Decoder) fragment(f fragment) Outcome {
 	g, outcome := d.frags.add(f, d.to.frame)
-	if g == nil {
-		return outcome
+	if g != nil {
+		d.datagrams = append(d.datagrams, g.number)
 	}
-	d.to.frame = g.wire
-	data := g.held.join()
-	return d.upper(g.next, data, len(data))
+	if outcome == OutcomeTracked {
+		d.to.frame = g.wire
+		data := g.held.join()
+		return d.upper(g.next, data, len(data))
+	}
+	if f.offset == 0 && f.next == layers.IPProtocolTCP {
+		d.segment(f.data, f.length) // for Segment.Ends
+	}
+	return outcome
 }
 
-// add returns the datagram if f completes it.
+// Datagrams gives the numbers of the fragmented datagrams that the packet
+// decoded last is a part of: none of most packets, several where tunnels were
+// fragmented, the outermost first. Datagrams are counted from 1 as they begin.
+// The slice is valid until the next Decode.
+func (d *Decoder) Datagrams() []uint64 { return d.datagrams }
+
+// OldestDatagram is the number of the oldest datagram that is being put
+// together, 0 if there is none. Those before it are complete or given up, and
+// no packet belongs to them any more.
+func (d *Decoder) OldestDatagram() uint64 {
+	if d.frags.all.first == nil {
+		return 0
+	}
+	return d.frags.all.first.number
+}
+
+// add keeps a fragment. It returns the datagram that the fragment belongs to,
+// nil where it is refused before that is looked for, and OutcomeTracked if it
+// completes the datagram.
 func (r *defragmenter) add(f fragment, frame int) (*datagram, Outcome) {
 	r.stats.Fragments++
 	if f.length == 0 || f.more && f.length%8 != 0 || f.offset+f.length > maxDatagram {
@@ -87,7 +113,8 @@ func (r *defragmenter) add(f fragment, frame int) (*datagram, Outcome) {
 	}
 	g := r.byKey[f.key]
 	if g == nil {
-		g = &datagram{key: f.key, start: r.now, total: -1}
+		r.begun++
+		g = &datagram{key: f.key, number: r.begun, start: r.now, total: -1}
 		r.byKey[f.key] = g
 		r.all.pushBack(g)
 	}
@@ -95,15 +122,15 @@ func (r *defragmenter) add(f fragment, frame int) (*datagram, Outcome) {
 	g.wire += frame
 	if g.refused {
 		r.stats.FragmentsOverlapping++
-		return nil, OutcomeFragmentDropped
+		return g, OutcomeFragmentDropped
 	}
 	end := f.offset + f.length
 	if g.total >= 0 && (end > g.total || !f.more && end != g.total) || !f.more && end < g.end() {
 		r.stats.FragmentsMalformed++
-		return nil, OutcomeFragmentDropped
+		return g, OutcomeFragmentDropped
 	}
 	if outcome := r.keep(g, f); outcome != OutcomeFragment {
-		return nil, outcome
+		return g, outcome
 	}
 	if !f.more {
 		g.total = end
@@ -116,7 +143,7 @@ func (r *defragmenter) add(f fragment, frame int) (*datagram, Outcome) {
 		r.stats.Reassembled++
 		return g, OutcomeTracked
 	}
-	return nil, r.makeRoom(g)
+	return g, r.makeRoom(g)
 }
 
 // end is where what is held of g ends.

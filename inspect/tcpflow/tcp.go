@@ -10,7 +10,7 @@ const lateReset = 1 << 16
 
 // segment takes a TCP segment.
 func (t *Table) segment(s *Segment) (*Conn, Outcome) {
-	if s.syn && (s.fin || s.rst) || !s.syn && !s.rst && !s.hasAck {
+	if s.badFlags() {
 		return nil, OutcomeBadFlags
 	}
 	c := t.current // packets of a connection often follow each other; one that is closed has no key

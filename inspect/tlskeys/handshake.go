@@ -171,6 +171,9 @@ func (o *Opener) clientHello(h *half, m tlswire.Message) {
 		}
 	}
 	o.handshake.client = c
+	if len(o.randoms) < maxHandshakes && !slices.Contains(o.randoms, c.random) {
+		o.randoms = append(o.randoms, c.random)
+	}
 }
 
 func (o *Opener) serverHello(h *half, m tlswire.Message) {

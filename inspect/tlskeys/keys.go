@@ -21,7 +21,8 @@ type Keys struct {
 	premasters map[[8]byte]masterSecret
 	rsa        []*rsa.PrivateKey
 	sessions   sessions
-	under      *Keys // asked where this one knows nothing; nil for none
+	derived    sessions // by client random: those of connections opened without a line of their own
+	under      *Keys    // asked where this one knows nothing; nil for none
 }
 
 // Derive returns Keys that know what k knows and take more without telling k:
@@ -121,8 +122,8 @@ func (k *Keys) premaster(encrypted []byte) (p masterSecret, ok bool) {
 // within hours at most.
 const maxSessions = 4096
 
-// sessionID names a session that may be resumed: the digest of a session
-// identifier or of a ticket.
+// sessionID names a session: one that may be resumed by the digest of its
+// identifier or of a ticket, one that was opened by its client random.
 type sessionID [sha256.Size]byte
 
 // sessions holds the master secrets of the last maxSessions sessions.
@@ -136,10 +137,19 @@ func (k *Keys) rememberSession(id []byte, master masterSecret) {
 	if len(id) == 0 {
 		return
 	}
-	key := sessionID(sha256.Sum256(id))
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	s := &k.sessions
+	k.sessions.remember(sha256.Sum256(id), master)
+}
+
+// rememberDerived notes a master secret for KeyLogFor.
+func (k *Keys) rememberDerived(random [32]byte, master masterSecret) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.derived.remember(random, master)
+}
+
+func (s *sessions) remember(key sessionID, master masterSecret) {
 	if s.masters == nil {
 		s.masters = make(map[sessionID]masterSecret)
 	}

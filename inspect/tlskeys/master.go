@@ -60,10 +60,11 @@ func (hs *handshake) findMaster(keys *Keys) (reason string) {
 	var ok bool
 	switch {
 	case hs.keyExchange == nil:
-		if hs.master, ok = keys.resumeSession(hs.server.sessionID); ok {
-			return ""
+		if hs.master, ok = keys.resumeSession(hs.server.sessionID); !ok {
+			hs.master, ok = keys.resumeSession(hs.client.ticket)
 		}
-		if hs.master, ok = keys.resumeSession(hs.client.ticket); ok {
+		if ok {
+			keys.rememberDerived(hs.client.random, hs.master)
 			return ""
 		}
 		return reason + " (a session was resumed, or the key exchange was not captured)"
@@ -85,6 +86,7 @@ func (hs *handshake) findMaster(keys *Keys) (reason string) {
 		return "the server key does not match: the connection's secret was encrypted to another RSA key"
 	}
 	hs.deriveMaster(premaster)
+	keys.rememberDerived(hs.client.random, hs.master)
 	return ""
 }
 

@@ -46,6 +46,7 @@ func (e *RecordError) Unwrap() error { return e.Err }
 type Opener struct {
 	keys           *Keys
 	handshake      handshake
+	randoms        [][32]byte // of the handshakes so far, at most maxHandshakes
 	client, server half
 	opened         bool
 	reason         string // of the first direction that failed
