@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"sstpwarden/policies/event"
 )
@@ -15,6 +16,8 @@ import (
 type Comparison struct {
 	Old, New Decider
 	Point    Point
+	// Timeout is how long one answer may take; 0 is for ever.
+	Timeout time.Duration
 
 	mu     sync.Mutex
 	counts map[Transition]uint64
@@ -72,10 +75,15 @@ func (c *Comparison) Flow(ctx context.Context, f *event.Flow) Pair {
 
 // Input asks about an Input.
 func (c *Comparison) Input(ctx context.Context, in Input) Pair {
-	return c.count(answer(ctx, c.Old, in), answer(ctx, c.New, in))
+	return c.count(c.answer(ctx, c.Old, in), c.answer(ctx, c.New, in))
 }
 
-func answer(ctx context.Context, decider Decider, in Input) Answer {
+func (c *Comparison) answer(ctx context.Context, decider Decider, in Input) Answer {
+	if c.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
+		defer cancel()
+	}
 	d, err := decider.Decide(ctx, in)
 	if err == nil {
 		err = d.check()

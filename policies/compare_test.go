@@ -40,7 +40,7 @@ func TestComparison(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := &Comparison{Old: tt.old, New: tt.new, Point: PointAudit}
+			c := &Comparison{Old: tt.old, New: tt.new, Point: PointAudit, Timeout: time.Minute}
 			p := c.Flow(t.Context(), flow(suspected))
 			if p.Transition != tt.want || p.Changed() != tt.changed {
 				t.Errorf("%+v, changed %v", p.Transition, p.Changed())

@@ -16,5 +16,10 @@
 // [Default] is the set of policies that is used when nobody wrote another, with
 // its tests beside it. [InputSchema] says what a policy may look at.
 //
+// A [Comparison] asks two of them, to see what would change. What policies read
+// as data is checked by [ParseData]. Package policies/event is what is told of a
+// connection, decisionlog records what was asked and answered, and sink carries
+// both to files and servers.
+//
 // The package does not enforce anything and does not link OPA.
 package policies

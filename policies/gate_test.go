@@ -388,16 +388,16 @@ func TestGateRecords(t *testing.T) {
 	foreseer := &foreseeing{decision: Decision{Action: ActionAllow, Reason: "Not SSTP.", Rule: "a", Revision: "1"}}
 	for _, tt := range []struct {
 		name     string
-		gate     Gate
+		gate     *Gate
 		of       inspect.Detection
 		want     []Decision
 		wantFail bool
 	}{
-		{"asked", Gate{Decider: foreseer}, suspected, []Decision{foreseer.decision}, false},
-		{"foreseen", Gate{Decider: foreseer}, cleared, nil, false},
-		{"foreseen and wanted", Gate{Decider: foreseer, RecordForeseen: true}, cleared, []Decision{foreseer.decision}, false},
-		{"dry run", Gate{Decider: foreseer, DryRunRules: []string{"b", "a"}}, suspected, []Decision{{Action: ActionAllow, Reason: "Not SSTP.", Rule: "a", Revision: "1", DryRun: true}}, false},
-		{"error", Gate{Decider: fixed(Decision{}, errors.New("broken"))}, suspected, []Decision{{Action: ActionDrop, Reason: "The policy gave no answer: broken.", Rule: RulePolicyError}}, true},
+		{"asked", &Gate{Decider: foreseer}, suspected, []Decision{foreseer.decision}, false},
+		{"foreseen", &Gate{Decider: foreseer}, cleared, nil, false},
+		{"foreseen and wanted", &Gate{Decider: foreseer, RecordForeseen: true}, cleared, []Decision{foreseer.decision}, false},
+		{"dry run", &Gate{Decider: foreseer, DryRunRules: []string{"b", "a"}}, suspected, []Decision{{Action: ActionAllow, Reason: "Not SSTP.", Rule: "a", Revision: "1", DryRun: true}}, false},
+		{"error", &Gate{Decider: fixed(Decision{}, errors.New("broken"))}, suspected, []Decision{{Action: ActionDrop, Reason: "The policy gave no answer: broken.", Rule: RulePolicyError}}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var r recording

@@ -2,6 +2,7 @@ package event
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -47,23 +48,21 @@ func (enc *Encoder) encode(v any) error {
 	if err := enc.json.Encode(v); err != nil {
 		return err
 	}
-	_, err := enc.w.Write(inert(enc.buf.Bytes()))
+	_, err := enc.w.Write(Inert(enc.buf.Bytes()))
 	return err
 }
 
-// inert escapes what encoding/json leaves as it stands and should not be
-// printed: DEL, the C1 control characters, and those that change direction.
-func inert(line []byte) []byte {
-	acts := func(r rune) bool {
-		return r >= 0x7f && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r))
-	}
-	if !bytes.ContainsFunc(line, acts) {
+// Inert escapes, in JSON, what encoding/json leaves as it stands and should not
+// be printed: DEL, the C1 control characters, and those that change direction.
+// It returns line itself where there are none.
+func Inert(line []byte) []byte {
+	if isPlain(line) {
 		return line
 	}
-	out := make([]byte, 0, len(line)+16)
+	out := make([]byte, 0, len(line)+64)
 	for len(line) > 0 {
 		r, n := utf8.DecodeRune(line)
-		if acts(r) {
+		if r >= 0x7f && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {
 			out = fmt.Appendf(out, `\u%04x`, r)
 		} else {
 			out = append(out, line[:n]...)
@@ -71,4 +70,23 @@ func inert(line []byte) []byte {
 		line = line[n:]
 	}
 	return out
+}
+
+// isPlain says that b is ASCII without DEL, as nearly all events are. It looks
+// at eight bytes at once.
+func isPlain(b []byte) bool {
+	if bytes.IndexByte(b, 0x7f) >= 0 {
+		return false
+	}
+	for ; len(b) >= 8; b = b[8:] {
+		if binary.LittleEndian.Uint64(b)&0x8080808080808080 != 0 {
+			return false
+		}
+	}
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }

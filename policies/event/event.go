@@ -70,6 +70,15 @@ type Event struct {
 	HTTP    *HTTP    `json:"http,omitempty"`
 	SSTP    *SSTP    `json:"sstp,omitempty"`
 	PPP     *PPP     `json:"ppp,omitempty"`
+	// Timeline holds the connection's moments in the order they were seen:
+	// the first ones, and how calls end.
+	Timeline []Moment `json:"timeline,omitempty"`
+}
+
+// A Moment is when something was seen, see [inspect.Moment].
+type Moment struct {
+	What string `json:"what"` // "tls_client_hello", "evidence tls.control_lengths", ...
+	At   Time   `json:"at"`
 }
 
 // A Server is whom the client wants to reach: the target of its CONNECT where

@@ -99,6 +99,7 @@ func fullFlow(t testing.TB) *Flow {
 				MRU: [2]uint16{4091, 1400}, Identification: []string{"MSRASV5.20"}, Protocols: []string{"lcp", "ipcp"},
 				IPPackets: [2]uint64{90, 190}, IPBytes: [2]uint64{900, 1900},
 			},
+			Timeline: []inspect.Moment{{What: "ip_up", At: start.Add(20 * time.Millisecond)}},
 		},
 		Detection: inspect.Detection{
 			Verdict: inspect.VerdictConfirmed, Kind: inspect.KindTunnel, Score: 73, Probability: 0.99999987,
@@ -116,6 +117,10 @@ func fullEvent(t testing.TB) Event {
 	e.Decision = &Decision{
 		Action: "drop", Reason: "An SSTP tunnel that nobody sanctioned.", Rule: "sstp.confirmed", Revision: "0123456789ab",
 		Enforced: true, Reset: true, Ban: "10m0s", Intercept: true, Probe: true, DryRun: true,
+	}
+	e.OtherDecision = &Decision{
+		Action: "error", Reason: "policy result is undefined", Rule: "gate.policy_error", Revision: "ba9876543210",
+		Reset: true, Ban: "1m0s", Intercept: true, Probe: true, DryRun: true,
 	}
 	return e
 }
@@ -182,6 +187,7 @@ func TestNewSharesNothing(t *testing.T) {
 	o.PPP.Protocols[0] = "changed"
 	o.PPP.Identification[0] = "changed"
 	o.PPP.DNS[0] = netip.Addr{}
+	o.Timeline[0].What = "changed"
 	o.Connect.Request.Fields[0].Name = "changed"
 	o.HTTP.Request.Fields[0].Name = "changed"
 	o.HTTP.Response.Fields[0].Name = "changed"

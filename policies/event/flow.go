@@ -75,6 +75,8 @@ func New(f *Flow) Event {
 		HTTP:    newHTTP(o.HTTP),
 		SSTP:    newSSTP(o.SSTP),
 		PPP:     newPPP(o.PPP),
+
+		Timeline: newTimeline(o.Timeline),
 	}
 }
 

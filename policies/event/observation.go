@@ -185,6 +185,17 @@ func newPPP(p *inspect.PPPFacts) *PPP {
 	}
 }
 
+func newTimeline(moments []inspect.Moment) []Moment {
+	if len(moments) == 0 {
+		return nil
+	}
+	out := make([]Moment, len(moments))
+	for i, m := range moments {
+		out[i] = Moment{text(m.What), NewTime(m.At)}
+	}
+	return out
+}
+
 // addrs gives a copy of list without zones; nil if it is empty.
 func addrs(list []netip.Addr) []netip.Addr {
 	if len(list) == 0 {

@@ -50,6 +50,13 @@ func fullSummary() Summary {
 	s.Files, s.Packets, s.Bytes, s.Flows, s.Seconds = 1, 2, 3, 4, 0.5
 	s.Skipped = 1
 	s.Dropped = map[string]uint64{"flow_table_full": 2}
+	s.Carved = 1
+	s.Destinations = []Destination{{
+		Server:  Server{Name: "vpn.example.org", IP: netip.MustParseAddr("198.51.100.7"), Port: 443},
+		Tunnels: 1, Attempts: 2, Probes: 3, Weak: 4, Verdict: inspect.VerdictConfirmed, Score: 73, Dropped: 3, Clients: 2, Bytes: 43000,
+		First: NewTime(start), Last: NewTime(start.Add(time.Minute)),
+	}}
+	s.Changes = []Change{{From: "drop", To: "drop", Details: true, Flows: 2}, {From: "log", To: "error", Flows: 1}}
 	s.Errors = []Error{{Source: "a.pcap", Error: "truncated"}}
 	return s
 }
@@ -164,6 +171,9 @@ func randomFlow(r *rand.Rand) *Flow {
 	o := f.Observation
 	if o == nil {
 		return f
+	}
+	for i := range o.Timeline {
+		o.Timeline[i].What = pick(r, "ip_up", "evidence tls.control_lengths")
 	}
 	o.Protocol = pick(r, "", "tls", "http", "connect", "sstp", "other")
 	if o.Connect != nil {

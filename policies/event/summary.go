@@ -12,6 +12,8 @@ type Summary struct {
 	Packets uint64 `json:"packets"`
 	Bytes   uint64 `json:"bytes"`
 	Flows   uint64 `json:"flows"`
+	// Carved are the files that connections were written to.
+	Carved uint64 `json:"carved,omitempty"`
 	// What was found, and what the policy said to it, in flows.
 	Verdicts Verdicts `json:"verdicts"`
 	Actions  Actions  `json:"actions"`

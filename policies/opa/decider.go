@@ -7,6 +7,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 )
 
@@ -14,11 +15,18 @@ import (
 const EntryPoint = "data.sstp.decision"
 
 // A Decider is a compiled set of policies with its data. It is safe for
-// concurrent use and does not change.
+// concurrent use and does not change, but for the answers that it remembers.
 type Decider struct {
 	query     rego.PreparedEvalQuery
 	revision  string
 	foresight *foresight
+	data      map[string]any
+	compiler  *ast.Compiler
+	store     storage.Store
+	reads     *facts
+	shape     shaper
+	keyer     keyer
+	cache     *cache
 }
 
 // New compiles the policies in fsys, with data as Rego's data document. It takes
@@ -45,11 +53,11 @@ func fromModules(ctx context.Context, sources []module, data map[string]any) (*D
 	store := inmem.NewFromObjectWithOpts(data, inmem.OptReturnASTValuesOnRead(true))
 	parsed, err := parse(sources)
 	if err != nil {
-		return nil, fmt.Errorf("compiling policies: %w", err)
+		return nil, fmt.Errorf("compiling policies: %w", policyError(err))
 	}
 	compiler, err := compile(ctx, parsed, store)
 	if err != nil {
-		return nil, fmt.Errorf("compiling policies: %w", err)
+		return nil, fmt.Errorf("compiling policies: %w", policyError(err))
 	}
 	if len(compiler.GetRules(ast.MustParseRef(EntryPoint))) == 0 {
 		return nil, fmt.Errorf("compiling policies: %w", ErrNoDecision)
@@ -64,8 +72,8 @@ func fromModules(ctx context.Context, sources []module, data map[string]any) (*D
 	if err != nil {
 		return nil, fmt.Errorf("preparing policies: %w", err)
 	}
-	d := &Decider{query: query, revision: revision(sources, encoded)}
-	d.foresight = newForesight(d, parsed, store)
+	d := &Decider{query: query, revision: revision(sources, encoded), data: data, foresight: &foresight{}}
+	d.readFrom(compiler, store, data)
 	return d, nil
 }
 

@@ -12,4 +12,13 @@
 // The result is read strictly too. An undefined decision, two of them, an
 // unknown key or a value of a wrong type is an error ([ErrUndefined],
 // [ErrConflict], [*ResultError]), and never an allow.
+//
+// [Load] compiles what is in a folder or a bundle, with its data and, where that
+// is asked for, a signature; a [Live] does so again when files change, and
+// keeps the last good set.
+//
+// Decisions are remembered by what the policies look at ([Decider.Reads]), and
+// some are known before anything is asked ([Decider.Foresee]).
+// [Decider.Explain] shows how a decision comes about, and [RunTests] runs the
+// tests beside policies.
 package opa

@@ -2,13 +2,11 @@ package opa
 
 import (
 	"context"
-	"reflect"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/rego"
-	"github.com/open-policy-agent/opa/v1/storage"
 
 	"sstpwarden/inspect"
 	"sstpwarden/policies"
@@ -21,17 +19,24 @@ type situation struct {
 	verdict inspect.Verdict
 }
 
-// maxForesight is how long it may take to foresee an answer. A policy that takes
-// longer is asked each time, under the Gate's own limit.
-const maxForesight = 50 * time.Millisecond
+// situated are the facts of a situation, by path.
+var situated = []string{"detection.verdict", "point", "stage"}
 
-// foresight remembers the answers to situations. It has a compiler of its own,
-// used by one goroutine at a time: partial evaluation writes to what was
-// compiled, which Decide reads.
+func (s situation) facts() map[string]ast.Value {
+	return map[string]ast.Value{
+		"detection.verdict": ast.String(s.verdict.String()),
+		"point":             ast.String(s.point),
+		"stage":             ast.String(s.stage),
+	}
+}
+
+// maxForesight bounds the one evaluation that foreseeing takes.
+const maxForesight = time.Second
+
+// foresight remembers the answers to situations.
 type foresight struct {
-	known   sync.Map // situation -> foreseen
-	mu      sync.Mutex
-	partial func(situation) (policies.Decision, bool)
+	known sync.Map // situation -> foreseen
+	mu    sync.Mutex
 }
 
 type foreseen struct {
@@ -39,9 +44,11 @@ type foreseen struct {
 	ok       bool
 }
 
-// Foresee implements [policies.Foreseer] by partial evaluation: with all of the
-// Input unknown but these three, what is left of the policies must be a constant.
-// The default policies answer so for what is cleared or undetermined.
+// Foresee implements [policies.Foreseer]: where the policies, in that situation,
+// cannot look at anything else of an Input, the answer to one is the answer to
+// all. The default policies answer so for what is cleared or undetermined. Of a
+// policy's rules those count as out of the question that begin by comparing
+// input.stage, input.point or input.detection.verdict with something else.
 func (d *Decider) Foresee(stage policies.Stage, point policies.Point, v inspect.Verdict) (policies.Decision, bool) {
 	s := situation{stage, point, v}
 	if f, ok := d.foresight.known.Load(s); ok {
@@ -55,86 +62,24 @@ func (d *Decider) Foresee(stage policies.Stage, point policies.Point, v inspect.
 		return f.decision, f.ok
 	}
 	var f foreseen
-	f.decision, f.ok = d.foresight.partial(s)
+	f.decision, f.ok = d.foresee(s)
 	d.foresight.known.Store(s, f)
 	return f.decision, f.ok
 }
 
-// newForesight prepares to evaluate in part what d evaluates in full.
-// The modules are known to compile, so that nothing is checked again.
-func newForesight(d *Decider, modules map[string]*ast.Module, store storage.Store) *foresight {
-	unknowns := unknownInput()
-	compiled := sync.OnceValue(func() *ast.Compiler {
-		c := ast.NewCompiler().WithCapabilities(capabilities())
-		c.Compile(modules)
-		return c
-	})
-	return &foresight{partial: func(s situation) (policies.Decision, bool) {
-		compiler := compiled()
-		if compiler.Failed() {
-			return policies.Decision{}, false // Decide will tell
-		}
-		input := ast.NewObject(
-			[2]*ast.Term{ast.StringTerm("stage"), ast.StringTerm(string(s.stage))},
-			[2]*ast.Term{ast.StringTerm("point"), ast.StringTerm(string(s.point))},
-			[2]*ast.Term{ast.StringTerm("detection"), ast.ObjectTerm(
-				[2]*ast.Term{ast.StringTerm("verdict"), ast.StringTerm(s.verdict.String())})},
-		)
-		ctx, cancel := context.WithTimeout(context.Background(), maxForesight)
-		defer cancel()
-		answer, err := rego.New(
-			rego.Compiler(compiler),
-			rego.Store(store),
-			rego.StrictBuiltinErrors(true),
-			rego.Query("decision = "+EntryPoint),
-			rego.ParsedInput(input),
-			rego.Unknowns(unknowns),
-		).Partial(ctx)
-		if err != nil {
-			return policies.Decision{}, false // Decide will tell
-		}
-		value, ok := constant(answer)
-		if !ok {
+func (d *Decider) foresee(s situation) (policies.Decision, bool) {
+	for _, path := range readsOf(d.compiler, d.data, s.facts()).paths() {
+		if !slices.Contains(situated, path) {
 			return policies.Decision{}, false
 		}
-		out, err := decode(value, d.revision)
-		return out, err == nil
-	}}
-}
-
-// constant returns the value of "decision" if nothing of it is left open.
-func constant(p *rego.PartialQueries) (ast.Value, bool) {
-	if len(p.Queries) != 1 || len(p.Support) != 0 || len(p.Queries[0]) != 1 {
-		return nil, false
 	}
-	e := p.Queries[0][0]
-	if !e.IsEquality() || e.Negated || len(e.With) != 0 {
-		return nil, false
+	ctx, cancel := context.WithTimeout(context.Background(), maxForesight)
+	defer cancel()
+	in := policies.Input{Stage: s.stage, Point: s.point}
+	in.Detection.Verdict = s.verdict
+	out, err := d.evaluate(ctx, &in)
+	if err != nil {
+		return policies.Decision{}, false // Decide will tell
 	}
-	for _, o := range e.Operands() {
-		if ast.IsConstant(o.Value) {
-			return o.Value, true
-		}
-	}
-	return nil, false
-}
-
-// unknownInput lists every part of an Input but what a situation knows.
-func unknownInput() []string {
-	var out []string
-	for _, f := range planOf(reflect.TypeFor[policies.Input]()) {
-		switch f.name {
-		case "stage", "point":
-		case "detection":
-			detection := reflect.TypeFor[policies.Input]().FieldByIndex(f.index).Type
-			for _, g := range planOf(detection) {
-				if g.name != "verdict" {
-					out = append(out, "input.detection."+g.name)
-				}
-			}
-		default:
-			out = append(out, "input."+f.name)
-		}
-	}
-	return out
+	return out, true
 }

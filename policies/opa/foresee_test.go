@@ -2,6 +2,7 @@ package opa
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -36,6 +37,32 @@ func TestForesee(t *testing.T) {
 			decision := {"action": "allow", "rule": "r", "reason": sprintf("%d", [f(input)])}`, ""},
 		{"every", `decision := {"action": "allow", "rule": "r", "reason": "x"} if { every _, v in input { v != 1 } }`, ""},
 		{"data", `decision := {"action": "allow", "rule": "r", "reason": data.word}`, "yes"},
+		{"another verdict's rule", `decision := {"action": "drop", "rule": "r", "reason": input.user} if input.detection.verdict == "confirmed"
+			decision := {"action": "allow", "rule": "r", "reason": "x"} if input.detection.verdict == "cleared"`, "x"},
+		{"another verdict's rule, by a list", `decision := {"action": "drop", "rule": "r", "reason": input.user} if input.detection.verdict in {"confirmed", "suspected"}
+			decision := {"action": "allow", "rule": "r", "reason": "x"} if input.detection.verdict in ["cleared", "undetermined"]`, "x"},
+		{"by a name", `decision := {"action": "drop", "rule": "r", "reason": input.user} if { v := input.detection.verdict; v != "x"; v == "confirmed" }
+			decision := {"action": "allow", "rule": "r", "reason": "x"} if { v := input.detection.verdict; v == "cleared" }`, ""},
+		{"by a name alone", `decision := {"action": "drop", "rule": "r", "reason": input.user} if { v := input.detection.verdict; v == "confirmed" }
+			decision := {"action": "allow", "rule": "r", "reason": "x"} if { v := input.detection.verdict; v == "cleared" }`, "x"},
+		{"by another rule", `is_sstp if input.detection.verdict in {"suspected", "confirmed"}
+			decision := {"action": "drop", "rule": "r", "reason": input.user} if is_sstp
+			decision := {"action": "allow", "rule": "r", "reason": "x"} if input.detection.verdict == "cleared"`, "x"},
+		{"by a rule with a default", `default is_sstp := true
+			is_sstp := false if input.detection.verdict == "confirmed"
+			decision := {"action": "drop", "rule": "r", "reason": input.user} if is_sstp
+			decision := {"action": "allow", "rule": "r", "reason": "x"} if { not input.user; input.detection.verdict == "cleared" }`, ""},
+		{"by a set", `tags contains "sstp" if input.detection.verdict == "confirmed"
+			decision := {"action": "allow", "rule": "r", "reason": sprintf("%d %v", [count(tags), input.user])} if tags`, ""},
+		{"too late", `decision := {"action": "drop", "rule": "r", "reason": "y"} if { to_number(input.user) > 3; input.detection.verdict == "confirmed" }
+			decision := {"action": "allow", "rule": "r", "reason": "x"} if input.detection.verdict == "cleared"`, ""},
+		{"else", `decision := {"action": "drop", "rule": "r", "reason": "y"} if { input.detection.verdict == "confirmed" }
+			else := {"action": "allow", "rule": "r", "reason": input.user} if { input.user }
+			else := {"action": "allow", "rule": "r", "reason": "x"}`, ""},
+		{"negated", `decision := {"action": "allow", "rule": "r", "reason": "x"} if { not input.detection.verdict == "confirmed"; not input.user == "alice" }`, ""},
+		{"another input", `other := input.detection.verdict == "confirmed"
+			suspect if { input.detection.verdict == "confirmed"; input.user == "alice" }
+			decision := {"action": "allow", "rule": "r", "reason": "x"} if { not suspect with input.detection.verdict as "confirmed"; not other }`, ""},
 		{"result of the wrong form", `decision := {"action": "allow"}`, ""},
 	}
 	for _, tt := range tests {
@@ -55,6 +82,45 @@ func TestForesee(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestForeseeAgrees wants what is foreseen to be what any Input gets, whatever
+// policies read.
+func TestForeseeAgrees(t *testing.T) {
+	ctx := context.Background()
+	inputs := alike(rand.New(rand.NewPCG(9, 9)), 240)
+	sets := map[string]*Decider{}
+	for name, tt := range readers {
+		sets[name] = newDecider(t, tt.policy)
+	}
+	for name, set := range shipped(t) {
+		d, err := New(ctx, set, dataOf(t, set))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sets["shipped "+name] = d
+	}
+	total := 0
+	for name, d := range sets {
+		foreseen := 0
+		for _, in := range inputs {
+			got, ok := d.Foresee(in.Stage, in.Point, in.Detection.Verdict)
+			if !ok {
+				continue
+			}
+			foreseen++
+			if want, err := uncached(d).Decide(ctx, in); err != nil || got != want {
+				t.Fatalf("%s: foreseen %+v, decided %+v, %v", name, got, want, err)
+			}
+		}
+		if _, own := readers[name]; own && foreseen > 0 {
+			t.Errorf("%s: %d are foreseen, and it reads more", name, foreseen)
+		}
+		total += foreseen
+	}
+	if total == 0 {
+		t.Error("nothing was foreseen")
 	}
 }
 
@@ -104,8 +170,7 @@ func TestForeseeConcurrently(t *testing.T) {
 	}
 }
 
-// TestForeseeApart wants situations that do not colour each other: partial
-// evaluation must leave the compiled policy as it was.
+// TestForeseeApart wants situations that do not colour each other.
 func TestForeseeApart(t *testing.T) {
 	policy := `word := {"cleared": "fine", "undetermined": "unclear"}[input.detection.verdict]
 		decision := {"action": "allow", "rule": input.detection.verdict, "reason": concat(" ", [word, input.stage])}`

@@ -2,6 +2,7 @@ package opa
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -19,7 +20,11 @@ import (
 )
 
 // A module is one file of Rego.
-type module struct{ name, text string }
+type module struct {
+	name string // as people can open it
+	id   string // that it has in revisions, "" for its name
+	text string
+}
 
 func isRego(name string) bool   { return path.Ext(name) == ".rego" }
 func isPolicy(name string) bool { return isRego(name) && !strings.HasSuffix(name, "_test.rego") }
@@ -80,12 +85,16 @@ func parse(modules []module) (map[string]*ast.Module, error) {
 	return parsed, errors.Join(errs...)
 }
 
+// maxErrors bounds how many errors are looked for.
+const maxErrors = 200
+
 func newCompiler() (*ast.Compiler, error) {
 	schemas, err := inputSchema()
 	if err != nil {
 		return nil, err
 	}
 	return ast.NewCompiler().
+		SetErrorLimit(maxErrors).
 		WithCapabilities(capabilities()).
 		WithStrict(true).
 		WithSchemas(schemas).
@@ -129,7 +138,7 @@ func revision(modules []module, data []byte) string {
 		h.Write(b)
 	}
 	for _, m := range modules {
-		add([]byte(m.name))
+		add([]byte(cmp.Or(m.id, m.name)))
 		add([]byte(m.text))
 	}
 	add(data)

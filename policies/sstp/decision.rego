@@ -1,28 +1,26 @@
 # METADATA
 # title: Default policies of sstpwarden
 # description: |
-#   SSTP that is suspected or confirmed is dropped, unless it is sanctioned (see
-#   sanctioned.rego). Everything else is allowed without an event. Nothing is
-#   opened, banned or probed.
+#   SSTP that is suspected or confirmed is dropped (see drop.rego), unless it is
+#   sanctioned (see sanctioned.rego). Everything else is allowed without an
+#   event. Nothing is opened or probed.
 package sstp
 
 # METADATA
 # description: What is to be done with the connection that input describes.
 # entrypoint: true
-decision := {
-	"action": "drop",
-	"rule": "sstp.confirmed",
-	"reason": sprintf("SSTP %s to %s, read in clear and not sanctioned.", [kind, server]),
-} if {
+decision := drop(
+	"sstp.confirmed",
+	sprintf("SSTP %s to %s, read in clear and not sanctioned.", [kind, server]),
+) if {
 	input.detection.verdict == "confirmed"
 	not sanctioned
 }
 
-decision := {
-	"action": "drop",
-	"rule": "sstp.suspected",
-	"reason": sprintf("Looks like an SSTP %s to %s (score %d), not sanctioned.", [kind, server, input.detection.score]),
-} if {
+decision := drop(
+	"sstp.suspected",
+	sprintf("Looks like an SSTP %s to %s (score %d), not sanctioned.", [kind, server, input.detection.score]),
+) if {
 	input.detection.verdict == "suspected"
 	not sanctioned
 }
@@ -51,11 +49,3 @@ decision := {
 } if {
 	input.detection.verdict == "undetermined"
 }
-
-kind := object.get(input.detection, "kind", "connection")
-
-server := input.server.name if {
-	input.server.name
-} else := input.server.ip if {
-	input.server.ip
-} else := "an unknown server"

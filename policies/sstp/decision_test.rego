@@ -2,9 +2,16 @@ package sstp_test
 
 import data.sstp
 
+# decide is the decision without any data.
+decide(connection) := decision if {
+	decision := sstp.decision with input as connection
+		with data.sanctioned as {}
+		with data.enforcement as {}
+		with data.dry_run as []
+}
+
 test_confirmed_is_dropped if {
-	decision := sstp.decision with input as flow("confirmed")
-	decision == {
+	decide(flow("confirmed")) == {
 		"action": "drop",
 		"rule": "sstp.confirmed",
 		"reason": "SSTP tunnel to vpn.example.org, read in clear and not sanctioned.",
@@ -12,8 +19,7 @@ test_confirmed_is_dropped if {
 }
 
 test_suspected_is_dropped if {
-	decision := sstp.decision with input as flow("suspected")
-	decision == {
+	decide(flow("suspected")) == {
 		"action": "drop",
 		"rule": "sstp.suspected",
 		"reason": "Looks like an SSTP tunnel to vpn.example.org (score 40), not sanctioned.",
@@ -21,39 +27,42 @@ test_suspected_is_dropped if {
 }
 
 test_cleared_is_allowed if {
-	decision := sstp.decision with input as flow("cleared")
-	decision == {"action": "allow", "rule": "sstp.cleared", "reason": "Not SSTP."}
+	decide(flow("cleared")) == {"action": "allow", "rule": "sstp.cleared", "reason": "Not SSTP."}
 }
 
 test_undetermined_is_allowed if {
-	decision := sstp.decision with input as flow("undetermined")
+	decision := decide(flow("undetermined"))
 	decision.action == "allow"
 	decision.rule == "sstp.undetermined"
 }
 
 # A verdict that nobody knows is no allow.
 test_other_verdicts_are_undefined if {
-	not sstp.decision with input as flow("probably")
+	not decide(flow("probably"))
 }
 
 test_nothing_known_is_undefined if {
-	not sstp.decision with input as {}
+	not decide({})
 }
 
 # What SSTP is asked about holds at every stage and at every point.
 test_stage_and_point_do_not_matter if {
 	every stage in ["connect", "hello", "detection"] {
 		every point in ["audit", "proxy", "nfq"] {
-			sstp.decision.action == "drop" with input as object.union(flow("confirmed"), {"stage": stage, "point": point})
+			decide(object.union(flow("confirmed"), {"stage": stage, "point": point})).action == "drop"
 		}
 	}
 }
 
-# Sanctions are for SSTP: they say nothing of other connections.
-test_sanctions_do_not_change_the_rest if {
+# Sanctions are for SSTP, and enforcement is for drops: they say nothing of
+# other connections.
+test_data_does_not_change_the_rest if {
 	every verdict in ["cleared", "undetermined"] {
-		sstp.decision.action == "allow" with input as flow(verdict)
+		decision := sstp.decision with input as flow(verdict)
 			with data.sanctioned as {"networks": ["0.0.0.0/0"]}
+			with data.enforcement as {"reset": true}
+			with data.dry_run as [concat(".", ["sstp", verdict])]
+		decision == decide(flow(verdict))
 	}
 }
 
@@ -61,6 +70,8 @@ test_sanctioned_is_logged if {
 	every verdict in ["suspected", "confirmed"] {
 		decision := sstp.decision with input as flow(verdict)
 			with data.sanctioned as {"networks": ["0.0.0.0/0"], "certificates": [certificate]}
+			with data.enforcement as {"reset": true}
+			with data.dry_run as ["sstp.sanctioned"]
 		decision == {
 			"action": "log",
 			"rule": "sstp.sanctioned",
@@ -69,12 +80,29 @@ test_sanctioned_is_logged if {
 	}
 }
 
-test_server_without_a_name if {
-	nameless := json.remove(flow("confirmed"), ["server/name"])
-	contains(sstp.decision.reason, " to 198.51.100.7,") with input as nameless
+test_notes_are_repeated if {
+	decision := sstp.decision with input as flow("confirmed")
+		with data.sanctioned as {
+			"networks": [{"network": "10.1.0.0/16", "note": "branch office"}],
+			"servers": [{"addresses": ["198.51.100.7"], "note": "head office"}],
+			"users": ["EXAMPLE\\alice"],
+		}
+	decision.reason == concat("", [
+		"SSTP tunnel to vpn.example.org, sanctioned by ",
+		"network (branch office) and server (head office) and user.",
+	])
 }
 
-test_server_unknown if {
-	nobody := json.remove(flow("confirmed"), ["server", "detection/kind"])
-	startswith(sstp.decision.reason, "SSTP connection to an unknown server,") with input as nobody
+test_enforcement_goes_with_drops if {
+	every verdict in ["suspected", "confirmed"] {
+		decision := sstp.decision with input as flow(verdict)
+			with data.sanctioned as {}
+			with data.enforcement as {"reset": true, "ban": "10m"}
+			with data.dry_run as ["sstp.confirmed"]
+		decision == object.union_n([
+			decide(flow(verdict)),
+			{"reset": true, "ban": "10m"},
+			{"suspected": {}, "confirmed": {"dry_run": true}}[verdict],
+		])
+	}
 }

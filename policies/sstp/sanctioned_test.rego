@@ -27,9 +27,16 @@ by_from(address, sanctioned) := names if {
 }
 
 test_nothing_is_sanctioned_by_default if {
-	not sstp.sanctioned with input as flow("confirmed")
+	not sstp.sanctioned with input as flow("confirmed") with data.sanctioned as {}
 	by({}) == set()
+	by(null) == set()
+	by({"servers": null, "networks": null, "users": null, "windows": null, "certificates": null}) == set()
 	by({"servers": [], "networks": [], "users": [], "windows": [], "certificates": []}) == set()
+}
+
+test_any_list_sanctions if {
+	sstp.sanctioned with input as flow("confirmed") with data.sanctioned as {"networks": ["10.0.0.0/8"]}
+	not sstp.sanctioned with input as flow("confirmed") with data.sanctioned as {"networks": ["192.0.2.0/24"]}
 }
 
 test_facts_that_are_missing_sanction_nothing if {
@@ -63,6 +70,12 @@ test_network_ipv6 if {
 	by_from("2001:db8::7", {"networks": ["2001:db8::8", "10.0.0.0/8"]}) == set()
 }
 
+test_certificate_as_openssl_writes_it if {
+	pairs := regex.find_n("..", upper(certificate), -1)
+	by({"certificates": [concat(":", pairs)]}) == {"certificate"}
+	by({"servers": [{"certificates": [concat(":", pairs)]}]}) == {"server"}
+}
+
 # The name is the client's to choose.
 test_server_name_alone_sanctions_nothing if {
 	by({"servers": [{"name": "vpn.example.org"}]}) == set()
@@ -83,6 +96,33 @@ test_server_name_with_certificate if {
 
 test_server_name_narrows if {
 	by({"servers": [{"name": "other.example", "addresses": ["198.51.100.7"], "certificates": [certificate]}]}) == set()
+}
+
+named_so(name) if by({"servers": [{"name": name, "addresses": ["198.51.100.7"]}]}) == {"server"}
+
+test_server_name_with_what_is_below if {
+	named_so("*.example.org")
+	named_so("*.ORG.")
+	named_so(".example.org")
+	named_so(".vpn.example.org")
+	not named_so("*.vpn.example.org")
+	not named_so("*.ample.org")
+	not named_so(".ample.org")
+	not named_so("*.example.com")
+	not named_so("example.org")
+}
+
+test_server_name_with_what_is_below_alone_sanctions_nothing if {
+	by({"servers": [{"name": "*.example.org"}]}) == set()
+	by({"servers": [{"name": ".example.org", "addresses": ["203.0.113.5"]}]}) == set()
+}
+
+test_server_without_a_name_in_the_hello if {
+	nameless := json.remove(flow("confirmed"), ["server/name"])
+	every name in ["vpn.example.org", "*.example.org", ".example.org"] {
+		not sstp.sanctioned with input as nameless
+			with data.sanctioned as {"servers": [{"name": name, "addresses": ["198.51.100.7"]}]}
+	}
 }
 
 test_server_address_without_a_name if {
@@ -117,18 +157,49 @@ test_claimed_user if {
 	not sstp.sanctioned with input as claimed with data.sanctioned as {"users": ["alice"]}
 }
 
-window(from, until) := {"from": from, "until": until}
-
-test_window if {
-	by({"windows": [window("2026-11-22T05:00:00Z", "2026-11-22T05:00:01Z")]}) == {"window"}
-	by({"windows": [window("2026-11-22T06:00:00+02:00", "2026-11-22T07:00:00+02:00")]}) == set()
-	by({"windows": [window("2026-11-22T05:00:01Z", "2026-11-23T00:00:00Z")]}) == set()
-	by({"windows": [window("2026-11-21T00:00:00Z", "2026-11-22T05:00:00Z")]}) == set()
+# Entries may be objects, and say why they are there.
+test_entries_as_objects if {
+	by({"certificates": [{"certificate": certificate}]}) == {"certificate"}
+	by({"networks": [{"network": "10.1.2.3"}, {"network": "192.0.2.0/24"}]}) == {"network"}
+	by({"users": [{"user": "example\\alice"}]}) == {"user"}
+	by({"users": [{"user": "bob"}]}) == set()
 }
 
-test_window_for_networks if {
-	now := window("2026-11-22T00:00:00Z", "2026-11-23T00:00:00Z")
-	by({"windows": [object.union(now, {"networks": ["10.1.0.0/16"]})]}) == {"window"}
-	by({"windows": [object.union(now, {"networks": ["192.0.2.0/24"]})]}) == set()
-	by({"windows": [object.union(now, {"networks": []})]}) == set()
+test_notes if {
+	by({"certificates": [{"certificate": certificate, "note": "a"}]}) == {"certificate (a)"}
+	by({"networks": ["192.0.2.0/24", {"network": "10.1.2.3", "note": "b"}]}) == {"network (b)"}
+	by({"servers": [{"addresses": ["198.51.100.7"], "note": "c"}]}) == {"server (c)"}
+	by({"users": [{"user": "EXAMPLE\\alice", "note": "d"}]}) == {"user (d)"}
+	by({"windows": [object.union(always, {"note": "e"})]}) == {"window (e)"}
+}
+
+always := {"from": "2000-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z"}
+
+# by_until says which lists sanction the tunnel if all of them expire then.
+by_until(expires) := by({
+	"certificates": [{"certificate": certificate, "expires": expires}],
+	"networks": [{"network": "10.1.2.3", "expires": expires}],
+	"servers": [{"addresses": ["198.51.100.7"], "expires": expires}],
+	"users": [{"user": "EXAMPLE\\alice", "expires": expires}],
+	"windows": [object.union(always, {"expires": expires})],
+})
+
+# The tunnel is seen on 2026-11-22 at 05:00 UTC.
+test_not_expired if {
+	every expires in ["2026-11-22", "2027-01-01", "2026-11-22T05:00:01Z", "2026-11-22T05:00:00-01:00"] {
+		by_until(expires) == {"certificate", "network", "server", "user", "window"}
+	}
+}
+
+test_expired if {
+	every expires in ["2026-11-21", "2025-12-31", "2026-11-22T05:00:00Z", "2026-11-22T05:30:00+01:00"] {
+		by_until(expires) == set()
+	}
+}
+
+# What expires is not sanctioned at an unknown time.
+test_expires_without_a_time if {
+	timeless := json.remove(flow("confirmed"), ["time"])
+	not sstp.sanctioned with input as timeless
+		with data.sanctioned as {"networks": [{"network": "10.1.2.3", "expires": "2030-01-01"}]}
 }

@@ -1,0 +1,119 @@
+package opa
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// A PolicyError tells of mistakes in policies, each with its file and line and,
+// where OPA's words do not say it, what to do.
+type PolicyError struct {
+	// Errors are OPA's own, in the order of files and lines.
+	Errors ast.Errors
+}
+
+// maxPolicyErrors bounds the errors that are told.
+const maxPolicyErrors = 20
+
+func (e *PolicyError) Error() string {
+	var b strings.Builder
+	for i, one := range e.Errors {
+		if i == maxPolicyErrors {
+			fmt.Fprintf(&b, "\nand %d more", len(e.Errors)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		if l := one.Location; l != nil {
+			fmt.Fprintf(&b, "%s:%d: ", l.File, l.Row)
+		}
+		b.WriteString(one.Code + ": " + one.Message)
+		if r := remedy(one); r != "" {
+			b.WriteString("; " + r)
+		}
+	}
+	return b.String()
+}
+
+// Unwrap gives OPA's errors.
+func (e *PolicyError) Unwrap() error { return e.Errors }
+
+// policyError collects OPA's errors out of err, which may be joined of several;
+// it returns err as it is if there are none.
+func policyError(err error) error {
+	var all ast.Errors
+	collect(err, &all)
+	if len(all) == 0 {
+		return err
+	}
+	slices.SortStableFunc(all, func(a, b *ast.Error) int {
+		if a.Location == nil || b.Location == nil {
+			return 0
+		}
+		return cmp.Or(cmp.Compare(a.Location.File, b.Location.File), cmp.Compare(a.Location.Row, b.Location.Row))
+	})
+	return &PolicyError{all}
+}
+
+func collect(err error, to *ast.Errors) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range joined.Unwrap() {
+			collect(one, to)
+		}
+		return
+	}
+	if errs, ok := errors.AsType[ast.Errors](err); ok {
+		*to = append(*to, errs...)
+	} else if one, ok := errors.AsType[*ast.Error](err); ok {
+		*to = append(*to, one)
+	}
+}
+
+// remedy says what to do about an error, "" where its words do.
+func remedy(e *ast.Error) string {
+	has := func(text string) bool { return strings.Contains(e.Message, text) }
+	switch {
+	case has("undefined function"):
+		return functionRemedy(e.Message[strings.LastIndexByte(e.Message, ' ')+1:])
+	case has("undefined ref: input"):
+		return "the input has no such part: input.schema.json, which \"sstpwarden policy init\" writes, names them all"
+	case e.Code == ast.UnsafeVarErr:
+		return "give it a value first, with := or \"some ... in\", or write input. or data. in front"
+	case has("keyword is required before rule body"), has("keyword is required for partial set rules"):
+		return "this is the Rego of before OPA 1.0: \"opa fmt --write --v0-v1\" rewrites it"
+	case has("unused"):
+		return "remove it, or write _ in its place"
+	case has("conflicting rule for data path"):
+		return "data lies where the policies have a rule: give the data another name"
+	case has("empty module"):
+		return "begin with \"package sstp\", or remove the file"
+	case e.Code == ast.RecursionErr:
+		return "a rule cannot ask itself: break the circle"
+	}
+	return ""
+}
+
+// functionRemedy says why policies have not the function of that name.
+func functionRemedy(name string) string {
+	if _, known := ast.BuiltinMap[name]; !known {
+		return "define it, import its package, or look for its name in OPA's reference"
+	}
+	why := "the same input must give the same answer, and leave nothing behind"
+	switch {
+	case strings.HasPrefix(name, "crypto.x509."), name == "io.jwt.decode_verify":
+		why = "it asks the clock, and the same input must give the same answer"
+	case strings.HasPrefix(name, "time."):
+		why = "they have no clock; the present is time.parse_rfc3339_ns(input.time)"
+	case strings.HasPrefix(name, "http."), strings.HasPrefix(name, "net."), strings.HasPrefix(name, "json."):
+		why = "they have no network; put what they need into data"
+	case name == "opa.runtime":
+		why = "they see no environment and no configuration; put what they need into data"
+	}
+	return "policies may not use it: " + why
+}
