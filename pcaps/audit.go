@@ -31,6 +31,9 @@ type Config struct {
 	// Workers is how many files are audited at once; 0 stands for one a
 	// processor. Each is read by a goroutine and inspected by another.
 	Workers int
+	// Carve says where each connection that is found, dropped or logged is
+	// written to, a file of its own.
+	Carve Carve
 	// Limits of the connections held per file; Open, Changed and Closed are
 	// set by the audit.
 	Limits tcpflow.Config
@@ -39,6 +42,12 @@ type Config struct {
 	Emit func(*event.Event) error
 	// Progress, if set, is kept up to date.
 	Progress *Progress
+}
+
+// Carve says how to carve. The zero value does not.
+type Carve struct {
+	Dir         string // "" for nowhere
+	Application string // what carved files call the program
 }
 
 // maxWaiting is how many events a file may have ready before its turn comes.

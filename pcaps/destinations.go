@@ -11,16 +11,14 @@ import (
 )
 
 const (
-	// weakScore is the score, in decibans, from which a connection counts as
-	// weak: more than ordinary traffic comes to.
-	weakScore = 15
 	// maxDestinations bounds the servers kept per file, maxClients the
 	// addresses that are told apart for each.
 	maxDestinations = 1 << 14
 	maxClients      = 1 << 10
 )
 
-// destinations gathers, by server, what speaks for SSTP.
+// destinations gathers, by server, what speaks for SSTP. A server is its
+// address and port, or its name where no address is known.
 type destinations map[event.Server]*destination
 
 type destination struct {
@@ -28,9 +26,12 @@ type destination struct {
 	clients map[netip.Addr]struct{}
 }
 
-// notable says that a connection belongs into the view by destination.
-func notable(d *inspect.Detection) bool {
-	return d.Kind != inspect.KindNone || d.Score >= weakScore || d.Verdict.Strength() >= inspect.VerdictSuspected.Strength()
+// notable says that a connection belongs into the view by destination: it is
+// found, asks for SSTP, or is weak, which is as much as several to one server are
+// remembered for.
+func (j *job) notable(d *inspect.Detection) bool {
+	memory, _ := j.config.Rules.Memory()
+	return d.Kind != inspect.KindNone || d.Score >= memory.Least || d.Verdict.Strength() >= inspect.VerdictSuspected.Strength()
 }
 
 // add counts a notable connection.
@@ -38,16 +39,23 @@ func (ds destinations) add(e *event.Event, a policies.Action) {
 	if e.Server == nil {
 		return
 	}
-	to, ok := ds[*e.Server]
+	server, name := *e.Server, e.Server.Name
+	if server.IP.IsValid() {
+		server.Name = ""
+	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		name = ""
+	}
+	to, ok := ds[server]
 	if !ok {
 		if len(ds) == maxDestinations {
 			return
 		}
 		to = &destination{
-			Destination: event.Destination{Server: *e.Server, Verdict: e.Detection.Verdict, Score: e.Detection.Score, First: e.Timestamp},
+			Destination: event.Destination{Server: server, Verdict: e.Detection.Verdict, Score: e.Detection.Score, First: e.Timestamp},
 			clients:     map[netip.Addr]struct{}{},
 		}
-		ds[*e.Server] = to
+		ds[server] = to
 	}
 	found := e.Detection.Verdict.Strength() >= inspect.VerdictSuspected.Strength()
 	switch k := e.Detection.Kind; {
@@ -68,11 +76,15 @@ func (ds destinations) add(e *event.Event, a policies.Action) {
 	}
 	to.Bytes += e.BytesToServer + e.BytesToClient
 	last := policies.Replay(e, policies.PointAudit).Time
-	to.include(&event.Destination{Verdict: e.Detection.Verdict, Score: e.Detection.Score, First: e.Timestamp, Last: last})
+	to.include(&event.Destination{Server: event.Server{Name: name}, Verdict: e.Detection.Verdict, Score: e.Detection.Score, First: e.Timestamp, Last: last})
 }
 
-// include widens d by what o saw.
+// include widens d by what o saw. Of several names the first in the alphabet
+// counts.
 func (d *destination) include(o *event.Destination) {
+	if a, b := d.Server.Name, o.Server.Name; a == "" || b != "" && b < a {
+		d.Server.Name = b
+	}
 	if o.Verdict.Strength() > d.Verdict.Strength() {
 		d.Verdict = o.Verdict
 	}

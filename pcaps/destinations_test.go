@@ -10,6 +10,7 @@ import (
 	"sstpwarden/inspect"
 	"sstpwarden/policies"
 	"sstpwarden/policies/event"
+	"sstpwarden/rules"
 )
 
 func seen(from, to string, d inspect.Detection, after time.Duration) *event.Event {
@@ -27,7 +28,7 @@ var (
 	anOther  = inspect.Detection{Verdict: inspect.VerdictConfirmed, Kind: inspect.KindAttempt, Score: 60}
 	aProbe   = inspect.Detection{Verdict: inspect.VerdictUndetermined, Kind: inspect.KindProbe, Score: 10}
 	weak     = inspect.Detection{Verdict: inspect.VerdictUndetermined, Kind: inspect.KindAttempt, Score: 25}
-	ordinary = inspect.Detection{Verdict: inspect.VerdictUndetermined, Score: weakScore - 1}
+	ordinary = inspect.Detection{Verdict: inspect.VerdictUndetermined, Score: 24}
 )
 
 // Flows of several files to one server are counted together.
@@ -64,7 +65,8 @@ func TestDestinations(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Error(diff)
 	}
-	if notable(&ordinary) || !notable(&weak) || !notable(&aProbe) {
+	j := job{config: &Config{Rules: rules.Default()}}
+	if j.notable(&ordinary) || !j.notable(&weak) || !j.notable(&aProbe) {
 		t.Error("what is notable")
 	}
 }
@@ -85,5 +87,26 @@ func TestDestinationsAreBounded(t *testing.T) {
 	}
 	if n := one.ranked()[0].Clients; n != maxClients {
 		t.Errorf("%d clients", n)
+	}
+}
+
+// A server has one name of those that clients call it.
+func TestDestinationNames(t *testing.T) {
+	call := func(name string, score int) *event.Event {
+		e := seen("10.0.0.1:1", "192.0.2.1:443", inspect.Detection{Verdict: inspect.VerdictUndetermined, Score: score}, 0)
+		e.Server.Name = name
+		return e
+	}
+	for _, order := range [][]*event.Event{
+		{call("", 90), call("b", 30), call("a", 30), call("192.0.2.1", 20)},
+		{call("192.0.2.1", 20), call("a", 30), call("b", 30), call("", 20)},
+	} {
+		ds := destinations{}
+		for _, e := range order {
+			ds.add(e, policies.ActionAllow)
+		}
+		if got := ds.ranked(); len(got) != 1 || got[0].Server.Name != "a" || got[0].Weak != 4 {
+			t.Errorf("%+v", got)
+		}
 	}
 }

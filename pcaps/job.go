@@ -2,6 +2,7 @@ package pcaps
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"sstpwarden/inspect/tcpflow"
 	"sstpwarden/inspect/tlskeys"
 	"sstpwarden/pcaps/capfile"
+	"sstpwarden/pcaps/carve"
 	"sstpwarden/policies"
 	"sstpwarden/policies/event"
 )
@@ -27,9 +29,15 @@ type job struct {
 
 	ctx       context.Context // of the run; Closed is called from within the table
 	inspector *inspect.Inspector
+	memory    *inspect.Memory // of this input alone, so that results do not depend on the workers
 	keys      *tlskeys.Keys
 	decoder   *tcpflow.Decoder
 	table     *tcpflow.Table
+
+	destinations destinations
+	capture      *carve.Capture // to be carved, nil for none
+	tunnels      []carve.Tunnel
+	carved       int // files
 
 	verdicts event.Verdicts
 	actions  event.Actions
@@ -54,10 +62,17 @@ func (j *job) run(ctx context.Context) {
 	if j.config.Keys != nil {
 		j.keys = j.config.Keys.Derive()
 	}
+	j.memory = inspect.NewMemory(inspect.MemoryOptions{})
 	j.newInspector()
 	limits := j.config.Limits
 	limits.Open, limits.Closed = j.open, j.closed
 	j.decoder, j.table = tcpflow.NewDecoder(limits), tcpflow.New(limits)
+	if j.config.Carve.Dir != "" && j.input.Err == nil {
+		var err error
+		if j.capture, err = carve.Look(j.input.Path); err != nil {
+			j.fail("carving: %s", strings.TrimPrefix(err.Error(), "carving "+j.input.Path+": "))
+		}
+	}
 	if err := j.read(); err != nil {
 		j.fail("%s", strings.TrimPrefix(err.Error(), j.input.Path+": "))
 	}
@@ -65,6 +80,9 @@ func (j *job) run(ctx context.Context) {
 		j.decoder.Flush()
 	}
 	j.table.Flush()
+	if j.capture != nil && ctx.Err() == nil {
+		j.carve()
+	}
 	for _, link := range slices.Sorted(maps.Keys(j.links)) {
 		j.fail("%d packets were not read: link type %d (%v) is not known here; see whether the capture can be converted with editcap -T, or made anew on another interface", j.links[link], link, link)
 	}
@@ -79,7 +97,7 @@ func (j *job) fail(format string, args ...any) {
 }
 
 func (j *job) newInspector() {
-	j.inspector = inspect.NewInspector(inspect.Options{Rules: j.config.Rules, Keys: j.keys, Follow: true})
+	j.inspector = inspect.NewInspector(inspect.Options{Rules: j.config.Rules, Keys: j.keys, Follow: true, Memory: j.memory})
 }
 
 // read takes packets to the end of the input.
@@ -174,18 +192,72 @@ func (j *job) closed(c *tcpflow.Conn) {
 	if flow, ok := c.Stream().(*inspect.Flow); ok && flow != nil {
 		f.Observation, f.Detection = flow.Observation(), flow.Detection()
 	}
+	ctx := context.WithoutCancel(j.ctx) // an audit that is stopped still tells what it found
 	var state policies.State
-	d, _, err := j.config.Gate.Update(context.WithoutCancel(j.ctx), &state, policies.StageDetection, &f)
+	d, _, err := j.config.Gate.Update(ctx, &state, policies.StageDetection, &f)
 	if err != nil {
 		j.policyError(err)
 	}
 	j.count(f.Detection.Verdict, d.Action)
-	if !j.config.All && f.Detection.Verdict.Strength() < inspect.VerdictSuspected.Strength() && d.Action == policies.ActionAllow {
+	wanted := j.config.All || f.Detection.Verdict.Strength() >= inspect.VerdictSuspected.Strength() || d.Action != policies.ActionAllow
+	var other *policies.Pair
+	if j.config.Compare != nil {
+		p := j.config.Compare.Flow(ctx, &f)
+		other, wanted = &p, wanted || p.Changed()
+	}
+	if !wanted && !j.notable(&f.Detection) {
 		return
 	}
 	e := event.New(&f)
+	if j.notable(&f.Detection) {
+		j.destinations.add(&e, d.Action)
+	}
+	if !wanted {
+		return
+	}
+	if j.capture != nil && carved(&f.Detection, d.Action) {
+		j.tunnels = append(j.tunnels, j.tunnel(c, &e))
+	}
 	e.Decision = d.Event(policies.PointAudit)
+	if other != nil {
+		e.OtherDecision = other.New.Event(policies.PointAudit)
+	}
 	j.events <- &e
+}
+
+// carve writes the connections that were found to files of their own.
+func (j *job) carve() {
+	files, err := j.capture.Carve(j.ctx, j.tunnels, j.config.Carve.Dir, carve.Options{
+		Source: j.input.Name, Application: j.config.Carve.Application, Limits: j.config.Limits,
+	})
+	if err != nil {
+		j.fail("carving: %s", strings.TrimPrefix(err.Error(), "carving "+j.input.Path+": "))
+	}
+	for _, f := range files {
+		if f.Path != "" {
+			j.carved++
+		}
+	}
+	j.tunnels = nil
+}
+
+// carved says that a connection's packets are wanted.
+func carved(d *inspect.Detection, a policies.Action) bool {
+	return a != policies.ActionAllow || d.Verdict.Strength() >= inspect.VerdictSuspected.Strength()
+}
+
+// tunnel is what carving a connection needs.
+func (j *job) tunnel(c *tcpflow.Conn, e *event.Event) carve.Tunnel {
+	t := carve.Tunnel{
+		Key: c.Key(), Start: c.Start(), FirstPacket: c.FirstPacket(), FlowID: e.FlowID,
+		Packets: e.PktsToServer + e.PktsToClient,
+		Comment: fmt.Sprintf("%s: %s %s, score %d, flow_id %d\nfrom %s",
+			j.config.Carve.Application, e.Detection.Verdict, cmp.Or(e.Detection.Kind.String(), "connection"), e.Detection.Score, e.FlowID, e.Source),
+	}
+	if flow, ok := c.Stream().(*inspect.Flow); ok && flow != nil {
+		t.Secrets = flow.KeyLog()
+	}
+	return t
 }
 
 func traffic(c *tcpflow.Conn, d inspect.Direction) event.Traffic {
@@ -241,6 +313,7 @@ func (j *job) addTo(s *event.Summary) {
 	s.Packets += j.packets
 	s.Bytes += j.bytes
 	s.Flows += j.flows
+	s.Carved += uint64(j.carved)
 	s.Verdicts.Undetermined += j.verdicts.Undetermined
 	s.Verdicts.Suspected += j.verdicts.Suspected
 	s.Verdicts.Confirmed += j.verdicts.Confirmed

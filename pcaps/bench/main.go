@@ -79,7 +79,7 @@ type options struct {
 func (o *options) flags() *flag.FlagSet {
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.IntVar(&o.sizeMB, "size", 200, "size of the edge capture, in `MB`")
-	fs.IntVar(&o.rounds, "rounds", 3, "how often each command is measured")
+	fs.IntVar(&o.rounds, "rounds", 11, "how often each command is measured")
 	fs.IntVar(&o.slowRounds, "slow-rounds", 2, "how often tshark is measured, which takes long")
 	fs.Uint64Var(&o.seed, "seed", 1, "another `NUMBER` makes other captures")
 	fs.StringVar(&o.dir, "dir", "", "where the captures are kept: a `FOLDER` (default: in the user's cache directory)")

@@ -1,4 +1,5 @@
-// Package capfile reads capture files, one packet after the other.
+// Package capfile reads capture files, one packet after the other, and writes
+// pcapng.
 //
 // A Reader takes pcap (microseconds or nanoseconds, either byte order) and
 // pcapng (any number of sections and interfaces), plain or compressed with
@@ -22,6 +23,10 @@
 //
 // [Reader.NextBatch] gives many packets at a time, whose bytes stay while
 // others are read: for consumers that work beside the Reader.
+//
+// A [Writer] writes packets to a new file. What a file knows of a packet beyond
+// the [Packet], [Reader.Origin] tells: with both, a packet is written as it
+// stood.
 //
 // # Memory
 //

@@ -21,8 +21,9 @@ const (
 
 // pcapState is what a pcap file's header says of all its packets.
 type pcapState struct {
-	link  LinkType
-	nanos uint32 // nanoseconds in a unit of the time stamps' second half
+	link    LinkType
+	snapLen uint32
+	nanos   uint32 // nanoseconds in a unit of the time stamps' second half
 }
 
 // readPcapHeader reads the file header (draft-ietf-opsawg-pcap, Section 4).
@@ -55,6 +56,7 @@ func (r *Reader) readPcapHeader() error {
 	if major, minor := r.u16(h[4:]), r.u16(h[6:]); major != 2 || minor != 4 {
 		return r.fail(ErrFormat, versionReason("pcap", major, minor, "2.4"))
 	}
+	r.pcap.snapLen = r.u32(h[16:])
 	r.pcap.link = linkTypeOf(uint16(r.u32(h[20:])))
 	r.win.advance(pcapHeaderSize)
 	return nil
