@@ -22,14 +22,17 @@ import (
 
 // auditFlags are those of `sstpwarden audit`.
 type auditFlags struct {
-	keylogs []string
-	rsaKeys []string
-	rules   string
-	format  string
-	out     string
-	all     bool
-	failOn  string
-	workers int
+	inspectFlags
+	policyFlags
+	logFlags
+	format     string
+	out        string
+	all        bool
+	failOn     string
+	diffPolicy string
+	onError    string
+	carve      string
+	redact     bool
 }
 
 func newAudit() *cobra.Command {
@@ -45,6 +48,8 @@ With --keylog or --rsa-key, or secrets in a pcapng file, it reads the tunnels
 themselves: user, authentication, inner addresses, how they ended.`,
 		Example: `  sstpwarden audit edge.pcapng
   sstpwarden audit --keylog keys.txt --format json captures/ | jq .detection
+  sstpwarden audit --format html --out report.html --carve tunnels captures/
+  sstpwarden audit --policy my-policies --data sanctioned.yaml edge.pcap
   zcat edge.pcap.gz | sstpwarden audit --fail-on suspected -`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -53,7 +58,7 @@ themselves: user, authentication, inner addresses, how they ended.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for _, name := range []string{"fail-on", "out", "rules", "format"} {
+			for _, name := range []string{"fail-on", "out", "rules", "format", "policy", "policy-key", "diff-policy", "carve", "redact-key", "decision-log"} {
 				if fl := cmd.Flags().Lookup(name); fl.Changed && fl.Value.String() == "" {
 					return usageError("audit: --%s is empty: give it a value, or leave it out", name)
 				}
@@ -62,37 +67,50 @@ themselves: user, authentication, inner addresses, how they ended.`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringArrayVar(&f.keylogs, "keylog", nil, "TLS key log `FILE` in NSS format, as SSLKEYLOGFILE gives it (repeatable)")
-	fl.StringArrayVar(&f.rsaKeys, "rsa-key", nil, "private RSA key `FILE` of a server, PEM, for RSA key exchange (repeatable)")
-	fl.StringVar(&f.rules, "rules", "", "detection rules `FILE` in place of those built in")
-	fl.StringVar(&f.format, "format", "table", "table or json: one event a line, a summary last")
+	f.inspectFlags.register(fl)
+	f.policyFlags.register(fl)
+	fl.StringVar(&f.diffPolicy, "diff-policy", "", "say too what these policies would do otherwise: `DIR`, bundle, or default")
+	fl.StringVar(&f.onError, "on-policy-error", "drop", "what stands in for an answer that policies do not give about SSTP: `ACTION` is drop or log")
+	fl.StringVar(&f.format, "format", "table", "table, json (one event a line, a summary last), csv or html (one page)")
 	fl.StringVar(&f.out, "out", "", "write the result to `FILE` instead of standard output")
 	fl.BoolVar(&f.all, "all", false, "report undetermined and cleared connections too")
-	fl.StringVar(&f.failOn, "fail-on", "", "exit with 3 if anything was suspected, confirmed, or met by a drop of the policy: `WHAT` is suspected, confirmed or drop")
-	fl.IntVar(&f.workers, "workers", 0, "files read at once (0: one a processor)")
+	fl.StringVar(&f.carve, "carve", "", "write each tunnel's packets to a file of its own in `DIR`, with its secrets where they are known")
+	fl.BoolVar(&f.redact, "redact", false, "leave user names out and replace addresses, everywhere")
+	f.logFlags.register(fl)
+	fl.StringVar(&f.failOn, "fail-on", "", "exit with 3 if anything was suspected, confirmed, or met by a drop of the policy, or changes with --diff-policy: `WHAT` is suspected, confirmed, drop or change")
 	return cmd
 }
 
-func (f *auditFlags) check() error {
+func (f *auditFlags) check(paths []string) error {
 	switch f.format {
-	case "table", "json":
+	case "table", "json", "csv", "html":
 	default:
-		return usageError("audit: --format %s is not known: use table or json", f.format)
+		return usageError("audit: --format %s is not known: use table, json, csv or html", f.format)
 	}
 	switch f.failOn {
 	case "", "suspected", "confirmed", "drop":
+	case "change":
+		if f.diffPolicy == "" {
+			return usageError("audit: --fail-on change needs --diff-policy")
+		}
 	default:
-		return usageError("audit: --fail-on %s is not known: use suspected, confirmed or drop", f.failOn)
+		return usageError("audit: --fail-on %s is not known: use suspected, confirmed, drop or change", f.failOn)
 	}
-	if f.workers < 0 {
-		return usageError("audit: --workers %d makes no sense: use 1 or more, or 0 for one a processor", f.workers)
+	if f.onError != string(policies.ActionDrop) && f.onError != string(policies.ActionLog) {
+		return usageError("audit: --on-policy-error %s is not known: use drop or log", f.onError)
+	}
+	if f.carve != "" && slices.Contains(paths, "-") {
+		return usageError("audit: --carve reads a capture twice, and standard input can be read once: write it to a file, and name that")
+	}
+	if f.carve != "" && f.redact {
+		return usageError("audit: --carve writes packets as they are: leave it out, or --redact")
 	}
 	return nil
 }
 
-// reads lists the files that are read.
-func (f *auditFlags) reads(inputs []pcaps.Input) []string {
-	out := slices.Concat(f.keylogs, f.rsaKeys, []string{f.rules})
+// files lists the files that are read.
+func (f *auditFlags) files(inputs []pcaps.Input) []string {
+	out := slices.Concat(f.keylogs, f.rsaKeys, []string{f.rules, f.redactKey, f.path, f.keyFile}, f.data)
 	for _, in := range inputs {
 		out = append(out, in.Path)
 	}
@@ -108,47 +126,76 @@ func (f *auditFlags) met(e *event.Event) bool {
 		return e.Detection.Verdict == inspect.VerdictConfirmed
 	case "drop":
 		return e.Decision != nil && e.Decision.Action == string(policies.ActionDrop)
+	case "change":
+		return changes(e)
 	}
 	return false
 }
 
-func audit(ctx context.Context, f *auditFlags, paths []string, stdout, stderr io.Writer) (err error) {
-	if err := f.check(); err != nil {
+// changes says that the compared policy would do something else.
+func changes(e *event.Event) bool {
+	if e.Decision == nil || e.OtherDecision == nil {
+		return false
+	}
+	a, b := *e.Decision, *e.OtherDecision
+	a.Reason, a.Rule, a.Revision = b.Reason, b.Rule, b.Revision
+	return a != b
+}
+
+func audit(ctx context.Context, f *auditFlags, paths []string, stdout, stderr io.Writer) error {
+	if err := f.check(paths); err != nil {
 		return err
 	}
 	spareCollector()
-	decider := prepareDecider(ctx)
-	c := pcaps.Config{All: f.all, Workers: f.workers}
-	if c.Rules, err = loadRules(f.rules); err != nil {
-		return &exitError{status: exitUsage, err: err}
+	decider, err := prepareDecider(ctx, &f.policyFlags)
+	if err != nil {
+		return err
 	}
-	if c.Keys, err = loadKeys(f.keylogs, f.rsaKeys, stderr); err != nil {
-		return &exitError{status: exitUsage, err: err}
+	c, err := f.config(stderr)
+	if err != nil {
+		return err
+	}
+	c.All = f.all
+	c.Carve = pcaps.Carve{Dir: f.carve, Application: "sstpwarden " + version()}
+	if c.Compare, err = f.comparison(ctx, decider); err != nil {
+		return err
 	}
 	inputs, err := pcaps.Inputs(paths)
 	if err != nil {
 		return &exitError{status: exitUsage, err: err}
 	}
-	c.Gate = &policies.Gate{Decider: decider, Point: policies.PointAudit}
-	out, err := createOutput(f.out, stdout, f.reads(inputs))
+	if f.carve != "" { // what cannot be written should be told before an hour's audit
+		if err := os.MkdirAll(f.carve, 0o700); err != nil {
+			return &exitError{status: exitUsage, err: fmt.Errorf("making the folder of carved captures: %w", err)}
+		}
+	}
+	c.Gate = f.gate(decider)
+	logs, err := f.open(f.redact, f.out == "" || f.out == "-", stderr)
+	if err != nil {
+		return err
+	}
+	defer logs.abandon()
+	logs.record(c.Gate)
+	out, err := createOutput(f.out, stdout, f.files(inputs))
 	if err != nil {
 		return &exitError{status: exitUsage, err: err}
 	}
 	defer out.abandon()
 	w := bufio.NewWriterSize(out, 1<<16)
-	rep := newReport(f.format, w, wantsColour(out.Writer))
+	rep := logs.redacting(f.reporter(w, wantsColour(out.Writer), c.Rules, paths))
 	found := false
 	c.Emit = func(e *event.Event) error {
 		found = found || f.met(e)
-		return rep.event(e)
+		return errors.Join(rep.Event(e), logs.event(e))
 	}
 	bar := newProgressBar(&c, inputs, stderr, f.format == "json" && isTerminal(out.Writer))
 	summary, err := pcaps.Run(ctx, inputs, c)
 	bar.end()
-	if _, err := decider.prepared(); err != nil {
+	if err := decider.failed(); err != nil {
 		return &exitError{status: exitFailed, err: fmt.Errorf("preparing the policy: %w", err)}
 	}
-	written := errors.Join(rep.end(&summary), w.Flush())
+	logs.close(ctx, &summary)
+	written := errors.Join(rep.End(&summary), w.Flush())
 	if written == nil && (err == nil || ctx.Err() != nil) {
 		written = out.finish() // what was stopped by a signal is a result too
 	}
@@ -156,15 +203,27 @@ func audit(ctx context.Context, f *auditFlags, paths []string, stdout, stderr io
 	return auditStatus(err, &summary, found, stderr)
 }
 
+// gate asks decider, and stands in for it as the flags say.
+func (f *auditFlags) gate(decider policies.Decider) *policies.Gate {
+	standIn := policies.StandIn{SSTP: policies.Action(f.onError)}
+	return &policies.Gate{Decider: decider, Point: policies.PointAudit, Timeout: f.timeout, OnError: standIn, OnTimeout: standIn}
+}
+
+// comparison is what --diff-policy asks for, nil for nothing.
+func (f *auditFlags) comparison(ctx context.Context, before policies.Decider) (*policies.Comparison, error) {
+	if f.diffPolicy == "" {
+		return nil, nil
+	}
+	after, err := loadPolicy(ctx, &f.policyFlags, f.diffPolicy)
+	if err != nil {
+		return nil, err
+	}
+	return &policies.Comparison{Old: before, New: after, Point: policies.PointAudit, Timeout: f.timeout}, nil
+}
+
 // auditStatus says what went wrong, and gives the error with the exit status.
 func auditStatus(err error, s *event.Summary, found bool, stderr io.Writer) error {
-	for _, e := range s.Errors {
-		text := e.Error
-		if !strings.HasPrefix(text, e.Source) {
-			text = e.Source + ": " + text
-		}
-		fmt.Fprintf(stderr, "sstpwarden: %s\n", escape(text))
-	}
+	tellErrors(s.Errors, stderr)
 	switch {
 	case err != nil && !errors.Is(err, context.Canceled):
 		return &exitError{status: exitFailed, err: fmt.Errorf("audit: %w", err)}
@@ -176,6 +235,14 @@ func auditStatus(err error, s *event.Summary, found bool, stderr io.Writer) erro
 		return &exitError{status: exitFailed}
 	}
 	return nil
+}
+
+// sourced gives an error with its source in front.
+func sourced(e event.Error) string {
+	if strings.HasPrefix(e.Error, e.Source) {
+		return e.Error
+	}
+	return e.Source + ": " + e.Error
 }
 
 func loadRules(path string) (*inspect.Ruleset, error) {

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"syscall"
 	"time"
+	_ "time/tzdata" // policies name time zones, and not every machine has them
 
 	"github.com/spf13/cobra"
 )
@@ -67,7 +68,7 @@ func run(ctx context.Context, args []string) int {
 			return status
 		}
 	}
-	fmt.Fprintf(os.Stderr, "sstpwarden: %s\n", escape(err.Error()))
+	fmt.Fprintf(os.Stderr, "sstpwarden: %s\n", escapeLines(err.Error()))
 	if e, ok := errors.AsType[*exitError](err); !ok || e.hint {
 		fmt.Fprintln(os.Stderr, "Try --help.")
 	}
@@ -93,7 +94,7 @@ Exit status: 0 done, 1 something could not be read or done, 2 wrong usage,
 		},
 	}
 	root.SetVersionTemplate("sstpwarden {{.Version}}\n")
-	root.AddCommand(newAudit(), newRules())
+	root.AddCommand(newAudit(), newPolicy(), newRules())
 	return root
 }
 

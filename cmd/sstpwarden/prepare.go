@@ -19,8 +19,13 @@ type laterDecider struct {
 	prepared func() (*opa.Decider, error)
 }
 
-// prepareDecider begins to compile the default policy.
-func prepareDecider(ctx context.Context) *laterDecider {
+// prepareDecider begins to compile the default policy. One that the flags name
+// is loaded at once: what is wrong with it should be told before anything else.
+func prepareDecider(ctx context.Context, f *policyFlags) (*laterDecider, error) {
+	if f.given() {
+		d, err := loadPolicy(ctx, f, f.path)
+		return &laterDecider{func() (*opa.Decider, error) { return d, nil }}, err
+	}
 	d := &laterDecider{sync.OnceValues(func() (*opa.Decider, error) {
 		return opa.New(context.WithoutCancel(ctx), policies.Default, nil) // an audit that is stopped still tells what it found
 	})}
@@ -31,7 +36,13 @@ func prepareDecider(ctx context.Context) *laterDecider {
 			d.Foresee(policies.StageDetection, policies.PointAudit, v)
 		}
 	}()
-	return d
+	return d, nil
+}
+
+// failed says why there is no policy.
+func (d *laterDecider) failed() error {
+	_, err := d.prepared()
+	return err
 }
 
 func (d *laterDecider) Decide(ctx context.Context, in policies.Input) (policies.Decision, error) {

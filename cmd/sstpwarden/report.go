@@ -1,29 +1,31 @@
 package main
 
 import (
-	"cmp"
-	"fmt"
 	"io"
-	"maps"
-	"slices"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"sstpwarden/inspect"
-	"sstpwarden/policies"
+	"sstpwarden/pcaps/report"
 	"sstpwarden/policies/event"
 )
 
-// A report takes an audit's events and, last, its summary.
-type report interface {
-	event(e *event.Event) error
-	end(s *event.Summary) error
+// A reporter takes an audit's events and, last, its summary.
+type reporter interface {
+	Event(e *event.Event) error
+	End(s *event.Summary) error
 }
 
-func newReport(format string, w io.Writer, colour bool) report {
-	if format == "json" {
+func (f *auditFlags) reporter(w io.Writer, colour bool, rs *inspect.Ruleset, paths []string) reporter {
+	switch f.format {
+	case "json":
 		return jsonReport{event.NewEncoder(w)}
+	case "csv":
+		return report.NewCSV(w)
+	case "html":
+		return report.NewHTML(w, report.HTMLOptions{
+			Program: "sstpwarden " + version(), Generated: time.Now(), Inputs: paths,
+			Settings: rs.Settings(), RulesRevision: rs.Revision(), All: f.all,
+		})
 	}
 	return &tableReport{w: w, colour: colour, header: header}
 }
@@ -31,296 +33,5 @@ func newReport(format string, w io.Writer, colour bool) report {
 // jsonReport writes one object a line as they come.
 type jsonReport struct{ enc *event.Encoder }
 
-func (r jsonReport) event(e *event.Event) error { return r.enc.Event(e) }
-func (r jsonReport) end(s *event.Summary) error { return r.enc.Summary(s) }
-
-// tableReport is for people: the worst first, the reason below each.
-type tableReport struct {
-	w      io.Writer
-	colour bool
-	header []string
-	rows   []row
-}
-
-// row keeps what the table shows of an event.
-type row struct {
-	strength, score int
-	start           time.Time
-	source          string
-	cells           []string
-	details         []string
-}
-
-var header = []string{"VERDICT", "KIND", "POLICY", "CLIENT", "SERVER", "NAME", "PROGRAMS", "USER", "BEGAN (UTC)", "LASTED", "BYTES", "SCORE"}
-
-func (r *tableReport) event(e *event.Event) error {
-	r.rows = append(r.rows, row{
-		strength: e.Detection.Verdict.Strength(),
-		score:    e.Detection.Score,
-		start:    e.Timestamp.Time,
-		source:   e.Source,
-		cells:    cells(e),
-		details:  details(e),
-	})
-	return nil
-}
-
-func cells(e *event.Event) []string {
-	name := ""
-	if e.Server != nil {
-		name = e.Server.Name
-		if e.Connect != nil {
-			name = e.Connect.Target
-		}
-	}
-	user := e.User
-	if e.PPP != nil && e.PPP.User != "" {
-		user = e.PPP.User
-	}
-	out := []string{
-		e.Detection.Verdict.String(),
-		e.Detection.Kind.String(),
-		policy(e.Decision),
-		fmt.Sprintf("%s:%d", bracket(e.SrcIP.String()), e.SrcPort),
-		fmt.Sprintf("%s:%d", bracket(e.DestIP.String()), e.DestPort),
-		name,
-		programs(e.Detection.Client, e.Detection.Server),
-		user,
-		e.Timestamp.UTC().Format(time.DateTime),
-		lasted(e.Duration),
-		size(e.BytesToServer + e.BytesToClient),
-		fmt.Sprint(e.Detection.Score),
-	}
-	for i := range out {
-		if out[i] = shorten(escape(out[i]), 48); out[i] == "" {
-			out[i] = "-"
-		}
-	}
-	return out
-}
-
-// policy words a decision; in an audit nothing is done.
-func policy(d *event.Decision) string {
-	switch {
-	case d == nil:
-		return ""
-	case d.Action == string(policies.ActionDrop) && !d.Enforced:
-		return "would drop"
-	}
-	return d.Action
-}
-
-func programs(client, server string) string {
-	if client == "" && server == "" {
-		return ""
-	}
-	return cmp.Or(client, "?") + " > " + cmp.Or(server, "?")
-}
-
-func bracket(ip string) string {
-	if strings.Contains(ip, ":") {
-		return "[" + ip + "]"
-	}
-	return ip
-}
-
-// maxReasons is how much evidence the table gives for each connection.
-const maxReasons = 3
-
-func details(e *event.Event) []string {
-	evidence := slices.Clone(e.Detection.Evidence)
-	slices.SortStableFunc(evidence, func(a, b inspect.Evidence) int {
-		return cmp.Or(-compareBool(a.Proof, b.Proof), -cmp.Compare(abs(a.Weight), abs(b.Weight)))
-	})
-	var out []string
-	for _, ev := range evidence[:min(maxReasons, len(evidence))] {
-		w := fmt.Sprintf("%+d", ev.Weight)
-		if ev.Proof {
-			w = "proof"
-		}
-		out = append(out, fmt.Sprintf("%6s  %s", w, shorten(escape(ev.Detail), 150)))
-	}
-	if s := tunnelFacts(e); s != "" {
-		out = append(out, "        "+shorten(escape(s), 200))
-	}
-	return out
-}
-
-// tunnelFacts tells what was read inside an opened tunnel.
-func tunnelFacts(e *event.Event) string {
-	var parts []string
-	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
-	if p := e.PPP; p != nil {
-		if p.Auth != "" {
-			add("%s %s", p.Auth, cmp.Or(p.Result, "not concluded"))
-		}
-		if p.ClientIP.IsValid() {
-			add("client got %s", p.ClientIP)
-		}
-	}
-	if s := e.SSTP; s != nil {
-		switch s.CryptoBinding {
-		case inspect.BindingMatches:
-			add("crypto binding matches the certificate")
-		case inspect.BindingDiffers:
-			add("crypto binding differs from the certificate: the TLS was intercepted")
-		}
-		if s.End != "" {
-			add("ended by %s of the %s", s.End, s.EndBy)
-		}
-	}
-	return strings.Join(parts, "; ")
-}
-
-func (r *tableReport) end(s *event.Summary) error {
-	slices.SortStableFunc(r.rows, func(a, b row) int {
-		return cmp.Or(-cmp.Compare(a.strength, b.strength), -cmp.Compare(a.score, b.score), a.start.Compare(b.start))
-	})
-	var b strings.Builder
-	if len(r.rows) > 0 {
-		r.nameSources()
-		r.table(&b)
-		b.WriteByte('\n')
-	}
-	r.summary(&b, s)
-	_, err := io.WriteString(r.w, b.String())
-	return err
-}
-
-// nameSources adds a column for the file where there is more than one.
-func (r *tableReport) nameSources() {
-	first := r.rows[0].source
-	if !slices.ContainsFunc(r.rows, func(w row) bool { return w.source != first }) {
-		return
-	}
-	r.header = append(slices.Clone(header), "FILE")
-	for i := range r.rows {
-		w := &r.rows[i]
-		w.cells = append(w.cells, escape(w.source))
-	}
-}
-
-func (r *tableReport) table(b *strings.Builder) {
-	var grid strings.Builder
-	tw := tabwriter.NewWriter(&grid, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, strings.Join(r.header, "\t"))
-	for i := range r.rows {
-		fmt.Fprintln(tw, strings.Join(r.rows[i].cells, "\t"))
-	}
-	_ = tw.Flush() // a strings.Builder takes everything
-	for i, line := range strings.Split(strings.TrimSuffix(grid.String(), "\n"), "\n") {
-		line = strings.TrimRight(line, " ")
-		if i == 0 {
-			b.WriteString(r.paint(bold, line) + "\n")
-			continue
-		}
-		at := &r.rows[i-1]
-		verdict := at.cells[0]
-		b.WriteString(r.paint(verdictColour(at.strength), verdict) + line[len(verdict):] + "\n")
-		for _, d := range at.details {
-			b.WriteString(r.paint(dim, "  "+d) + "\n")
-		}
-	}
-}
-
-func (r *tableReport) summary(b *strings.Builder, s *event.Summary) {
-	v, a := s.Verdicts, s.Actions
-	switch {
-	case s.Flows == 0:
-		b.WriteString("Nothing was inspected: no TCP connection was read.\n")
-	case v.Confirmed+v.Suspected == 0:
-		b.WriteString("No SSTP found.\n")
-	}
-	fmt.Fprintf(b, "%s, %s, %s, %s in %.2f s: %d confirmed, %d suspected, %d undetermined, %d cleared\n",
-		count(s.Files, "file"), count(s.Packets, "packet"), size(s.Bytes), count(s.Flows, "flow"), s.Seconds,
-		v.Confirmed, v.Suspected, v.Undetermined, v.Cleared)
-	fmt.Fprintf(b, "policy: would drop %d, log %d, allow %d\n", a.Drop, a.Log, a.Allow)
-	if len(s.Dropped) > 0 {
-		var parts []string
-		for _, cause := range slices.Sorted(maps.Keys(s.Dropped)) {
-			parts = append(parts, fmt.Sprintf("%s %d", strings.ReplaceAll(cause, "_", " "), s.Dropped[cause]))
-		}
-		fmt.Fprintf(b, "not inspected: %s\n", strings.Join(parts, ", "))
-	}
-	if len(s.Errors) > 0 {
-		fmt.Fprintf(b, "%s; what was read before is counted here\n", count(uint64(len(s.Errors)), "error"))
-	}
-}
-
-// ANSI colours.
-const (
-	bold   = "1"
-	dim    = "2"
-	red    = "1;31"
-	yellow = "33"
-	green  = "32"
-)
-
-func verdictColour(strength int) string {
-	switch strength {
-	case inspect.VerdictConfirmed.Strength():
-		return red
-	case inspect.VerdictSuspected.Strength():
-		return yellow
-	case inspect.VerdictCleared.Strength():
-		return green
-	}
-	return "0"
-}
-
-func (r *tableReport) paint(code, s string) string {
-	if !r.colour {
-		return s
-	}
-	return "\x1b[" + code + "m" + s + "\x1b[0m"
-}
-
-func count(n uint64, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-func size(n uint64) string {
-	const unit = 1000
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
-	}
-	f, i := float64(n)/unit, 0
-	for ; f >= unit && i < 3; i++ {
-		f /= unit
-	}
-	return fmt.Sprintf("%.1f %cB", f, "kMGT"[i])
-}
-
-func lasted(seconds float64) string {
-	d := time.Duration(seconds * float64(time.Second))
-	switch {
-	case d < time.Second:
-		return d.Round(time.Millisecond).String()
-	case d < time.Minute:
-		return d.Round(100 * time.Millisecond).String()
-	}
-	return d.Round(time.Second).String()
-}
-
-func shorten(s string, n int) string {
-	runes := []rune(s)
-	if len(runes) <= n {
-		return s
-	}
-	return string(runes[:n-1]) + "…"
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
-	}
-	return -1
-}
-
-func abs(n int) int { return max(n, -n) }
+func (r jsonReport) Event(e *event.Event) error { return r.enc.Event(e) }
+func (r jsonReport) End(s *event.Summary) error { return r.enc.Summary(s) }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -77,8 +78,21 @@ func listRules(cmd *cobra.Command, rs *inspect.Ruleset) error {
 		return printed(err)
 	}
 	s := rs.Settings()
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "\nprior %d, suspected from %d, cleared from %d decibans; revision %s\n", s.Prior, s.Suspected, s.Cleared, rs.Revision())
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "\nprior %d, suspected from %d, cleared from %d decibans%s; revision %s\n", s.Prior, s.Suspected, s.Cleared, remembered(rs), rs.Revision())
 	return printed(err)
+}
+
+// remembered says what a set keeps of weak connections, "" where it keeps none.
+func remembered(rs *inspect.Ruleset) string {
+	m, asked := rs.Memory()
+	if !asked {
+		return ""
+	}
+	halfLife := m.HalfLife.String()
+	if m.HalfLife%time.Hour == 0 {
+		halfLife = fmt.Sprintf("%dh", m.HalfLife/time.Hour)
+	}
+	return fmt.Sprintf(", remembered from %d with a half-life of %s", m.Least, halfLife)
 }
 
 // printed words what kept a result from being printed.
@@ -121,6 +135,9 @@ func explainRule(cmd *cobra.Command, rs *inspect.Ruleset, id string) error {
 		}
 		if len(r.Unless) > 0 {
 			fmt.Fprintf(&b, "Not asked after: %s\n", strings.Join(r.Unless, ", "))
+		}
+		if r.Match.Destination != nil {
+			fmt.Fprintf(&b, "Asks for other connections to the same server%s\n", remembered(rs))
 		}
 		fmt.Fprintf(&b, "Source: %s\n", escape(r.Source))
 		if r.Measured != "" {

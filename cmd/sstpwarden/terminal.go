@@ -22,6 +22,16 @@ func wantsColour(w io.Writer) bool {
 	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
+// escapeLines is escape for text of several lines, each of which tells of
+// something.
+func escapeLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = escape(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
 // escape makes text from the wire safe to print: what is not printable, or
 // would change the order of the text around it, is shown as Go writes it.
 func escape(s string) string {
