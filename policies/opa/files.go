@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -82,17 +83,20 @@ func isHidden(name string) bool {
 	return strings.HasPrefix(name, ".") || strings.Contains(name, "/.")
 }
 
-// A found file is one that counts, not read yet.
+// A found is a file that counts, not read yet, or a folder.
 type found struct {
-	name, path string
-	info       fs.FileInfo
+	name  string // below the top of the set, with slashes
+	shown string // for errors: as the user would name it
+	path  string // without links
+	info  fs.FileInfo
 }
 
 var errChanging = errors.New("changes while it is read")
 
-// readDir reads the files of a set in a folder. Links are followed. What it
-// returns lay there together, at one time: a set that changes is read again, and
-// given up after a few times.
+// readDir reads the files of a set in a folder. Links are followed, each as it was
+// when it was first met, so that a set of links through one that is exchanged (as
+// Kubernetes mounts them) is never part old, part new. Another set that changes is
+// read again, and given up after a few times.
 func readDir(root string) ([]file, error) {
 	const tries = 4
 	for range tries {
@@ -128,10 +132,10 @@ func readFound(list []found) ([]file, error) {
 	for _, f := range list {
 		text, err := readAtMost(f.path, f.info, left)
 		if err != nil {
-			return nil, failed(err, fileProblem(f.path, err))
+			return nil, failed(err, fileProblem(f.shown, err))
 		}
 		left -= int64(len(text))
-		files = append(files, file{name: f.name, shown: f.path, text: text})
+		files = append(files, file{name: f.name, shown: f.shown, text: text})
 	}
 	return files, nil
 }
@@ -204,6 +208,7 @@ func fileProblem(shown string, err error) Problem {
 
 // A finder goes through a folder.
 type finder struct {
+	links   links
 	files   []found
 	entries int
 	way     []fs.FileInfo // the folders from the top to here
@@ -212,8 +217,12 @@ type finder struct {
 
 // find lists the files below root that count, by name.
 func find(root string) ([]found, error) {
-	var f finder
-	if err := f.folder(root, ""); err != nil {
+	f := finder{links: links{}}
+	top, err := f.stat(found{shown: root, path: root})
+	if err == nil {
+		err = f.folder(top)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := failed(nil, f.refused...); err != nil {
@@ -223,58 +232,70 @@ func find(root string) ([]found, error) {
 	return f.files, nil
 }
 
-func (f *finder) folder(dir, prefix string) error {
-	info, err := os.Stat(dir)
-	if err != nil {
-		return failed(err, fileProblem(dir, err))
+// stat resolves the path of at, and says what is there.
+func (f *finder) stat(at found) (found, error) {
+	var err error
+	if at.path, err = f.links.resolve(at.path, func(string, string, fs.FileInfo, bool) {}); err == nil {
+		at.info, err = os.Lstat(at.path)
 	}
-	if slices.ContainsFunc(f.way, func(up fs.FileInfo) bool { return os.SameFile(up, info) }) || len(f.way) == maxSetDepth {
+	if err != nil {
+		return at, failed(err, fileProblem(at.shown, err))
+	}
+	return at, nil
+}
+
+func (f *finder) folder(at found) error {
+	if slices.ContainsFunc(f.way, func(up fs.FileInfo) bool { return os.SameFile(up, at.info) }) || len(f.way) == maxSetDepth {
 		return failed(nil, Problem{
-			File: dir, Text: fmt.Sprintf("leads more than %d folders deep, or in a circle", maxSetDepth),
+			File: at.shown, Text: fmt.Sprintf("leads more than %d folders deep, or in a circle", maxSetDepth),
 			Remedy: "is this the folder of the policies?",
 		})
 	}
-	f.way = append(f.way, info)
+	f.way = append(f.way, at.info)
 	defer func() { f.way = f.way[:len(f.way)-1] }()
-	entries, err := os.ReadDir(dir)
+	entries, err := os.ReadDir(at.path)
 	if err != nil {
-		return failed(err, fileProblem(dir, err))
+		return failed(err, fileProblem(at.shown, err))
 	}
 	if f.entries += len(entries); f.entries > maxSetEntries {
 		return failed(nil, Problem{
-			File: dir, Text: fmt.Sprintf("brings the set to more than %d files and folders", maxSetEntries),
+			File: at.shown, Text: fmt.Sprintf("brings the set to more than %d files and folders", maxSetEntries),
 			Remedy: "is this the folder of the policies?",
 		})
 	}
 	for _, e := range entries {
-		at := strings.TrimRight(dir, "/") + "/" + e.Name() // as the user wrote it: not cleaned
-		if err := f.entry(at, path.Join(prefix, e.Name()), e.Type()); err != nil {
+		below := found{
+			name:  path.Join(at.name, e.Name()),
+			shown: strings.TrimRight(at.shown, "/") + "/" + e.Name(), // as the user wrote it: not cleaned
+			path:  filepath.Join(at.path, e.Name()),
+		}
+		if err := f.entry(below, e.Type()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (f *finder) entry(at, name string, kind fs.FileMode) error {
-	r, refused := roleOf(name)
+func (f *finder) entry(at found, kind fs.FileMode) error {
+	r, refused := roleOf(at.name)
 	isLink := kind&fs.ModeSymlink != 0
-	if r == roleNone && refused == "" && (isHidden(name) || !kind.IsDir() && !isLink) {
+	if r == roleNone && refused == "" && (isHidden(at.name) || !kind.IsDir() && !isLink) {
 		return nil
 	}
-	info, err := os.Stat(at) // of what a link leads to
+	at, err := f.stat(at)
 	switch {
 	case err != nil && r == roleNone && refused == "":
 		return nil // a link to nowhere, which nobody needs
 	case err != nil:
-		return failed(err, fileProblem(at, err))
-	case info.IsDir() && !isHidden(name):
-		return f.folder(at, name)
+		return err
+	case at.info.IsDir() && !isHidden(at.name):
+		return f.folder(at)
 	case refused != "":
-		f.refused = append(f.refused, Problem{File: at, Text: refused})
-	case r != roleNone && !info.Mode().IsRegular():
-		f.refused = append(f.refused, Problem{File: at, Text: "is no regular file"})
+		f.refused = append(f.refused, Problem{File: at.shown, Text: refused})
+	case r != roleNone && !at.info.Mode().IsRegular():
+		f.refused = append(f.refused, Problem{File: at.shown, Text: "is no regular file"})
 	case r != roleNone:
-		f.files = append(f.files, found{name: name, path: at, info: info})
+		f.files = append(f.files, at)
 	}
 	return nil
 }

@@ -4,8 +4,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 )
 
 // places are the folders to watch, by their paths: those of the set, and every
@@ -19,9 +17,6 @@ type place struct {
 	names map[string]bool // otherwise what counts
 	must  bool            // it must be watched; others are folders far up
 }
-
-// maxLinks bounds the links on the way to one file, as kernels do.
-const maxLinks = 40
 
 // places finds what decides what s leads to, at this moment.
 func (s Source) places() places {
@@ -54,53 +49,19 @@ func (p places) folder(dir string) *place {
 // follow adds the folders on the way to name, and returns where it leads: "" to
 // nothing.
 func (p places) follow(name string) string {
-	if !filepath.IsAbs(name) {
-		wd, err := os.Getwd()
-		if err != nil {
-			return ""
-		}
-		name = wd + string(filepath.Separator) + name
-	}
-	top := filepath.VolumeName(name) + string(filepath.Separator)
-	at, rest := top, steps(name[len(filepath.VolumeName(name)):])
-	for links := 0; len(rest) > 0; {
-		step := rest[0]
-		rest = rest[1:]
-		if step == ".." {
-			at = filepath.Dir(at)
-			continue
-		}
-		here := p.folder(at)
+	at, err := links{}.resolve(name, func(dir, step string, info fs.FileInfo, last bool) {
+		here := p.folder(dir)
 		if here == nil {
-			return ""
+			return
 		}
 		here.names[step] = true
-		next := filepath.Join(at, step)
-		info, err := os.Lstat(next)
-		if err != nil {
-			here.must = true // it may come
-			return ""
-		}
-		if info.Mode()&fs.ModeSymlink == 0 {
-			here.must = here.must || len(rest) == 0
-			at = next
-			continue
-		}
-		here.must = true // it may be exchanged
-		target, err := os.Readlink(next)
-		if links++; err != nil || links > maxLinks {
-			return ""
-		}
-		if filepath.IsAbs(target) {
-			at = top
-		}
-		rest = slices.Concat(steps(target), rest)
+		// What is not there may come, and a link may be exchanged.
+		here.must = here.must || last || info == nil || info.Mode()&fs.ModeSymlink != 0
+	})
+	if err != nil {
+		return ""
 	}
 	return at
-}
-
-func steps(name string) []string {
-	return slices.DeleteFunc(strings.Split(filepath.ToSlash(name), "/"), func(s string) bool { return s == "" || s == "." })
 }
 
 // set adds the folder dir and those below it, as find goes through them.

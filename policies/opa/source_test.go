@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -392,7 +393,7 @@ func TestSizeLimits(t *testing.T) {
 	}
 	f := finder{entries: maxSetEntries - 1}
 	const want = "small: brings the set to more than 10000 files and folders; is this the folder of the policies?"
-	if err := f.folder("small", ""); err == nil || err.Error() != want {
+	if err := f.folder(found{shown: "small", path: "small"}); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	if got, _ := reason(t, Source{Path: "small"}); got != "r" {
@@ -415,26 +416,51 @@ func TestReadDirIsAtomic(t *testing.T) {
 	for _, name := range names {
 		tree{name: "-> ..data/" + name}.write(t, "mount")
 	}
-	done := make(chan struct{})
+	exchange := func(to string) {
+		if err := os.Symlink(to, "mount/..tmp"); err != nil {
+			t.Error(err)
+		}
+		if err := os.Rename("mount/..tmp", "mount/..data"); err != nil {
+			t.Error(err)
+		}
+	}
+
+	// The exchange comes between any two of the files.
+	for i := range names {
+		links := links{}
+		for j, name := range names {
+			if j == i {
+				exchange("..two")
+			}
+			at, err := links.resolve("mount/"+name, func(string, string, fs.FileInfo, bool) {})
+			want := "..one"
+			if i == 0 {
+				want = "..two"
+			}
+			if err != nil || filepath.Base(filepath.Dir(at)) != want {
+				t.Errorf("exchanged before %s: %s leads to %s, %v; want it in %s", names[i], name, at, err, want)
+			}
+		}
+		exchange("..one")
+	}
+
+	var exchanges sync.WaitGroup
 	stop := make(chan struct{})
-	go func() {
-		defer close(done)
+	exchanges.Go(func() {
 		for i := 0; ; i++ {
 			select {
 			case <-stop:
 				return
 			default:
-			}
-			if err := os.Symlink([]string{"..one", "..two"}[i%2], "mount/..tmp"); err != nil {
-				t.Error(err)
-				return
-			}
-			if err := os.Rename("mount/..tmp", "mount/..data"); err != nil {
-				t.Error(err)
-				return
+				exchange([]string{"..one", "..two"}[i%2])
 			}
 		}
-	}()
+	})
+	stopped := sync.OnceFunc(func() {
+		close(stop)
+		exchanges.Wait()
+	})
+	defer stopped()
 	read := 0
 	for range rounds {
 		files, err := readDir("mount")
@@ -450,8 +476,7 @@ func TestReadDirIsAtomic(t *testing.T) {
 			t.Fatalf("mixed: %q", files)
 		}
 	}
-	close(stop)
-	<-done
+	stopped()
 	if read == 0 {
 		t.Log("never at rest") // not an error: it must not mix
 	}
