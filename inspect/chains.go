@@ -29,15 +29,17 @@ type chainID struct {
 func (cs *chains) traits(c *tlswire.Certificate) *tlswire.CertificateTraits {
 	id := chainID{sha256.Sum256(c.Entries[0].Data), len(c.Entries)}
 	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	t, ok := cs.known[id]
-	if ok {
+	t := cs.known[id]
+	cs.mu.Unlock()
+	if t != nil {
 		return t
 	}
-	if cs.known == nil || len(cs.known) == maxChains {
+	t = c.Traits() // others need not wait for it
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if cs.known == nil || len(cs.known) >= maxChains {
 		cs.known = make(map[chainID]*tlswire.CertificateTraits)
 	}
-	t = c.Traits()
 	cs.known[id] = t
 	return t
 }

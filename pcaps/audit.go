@@ -19,8 +19,8 @@ type Config struct {
 	Rules *inspect.Ruleset
 	// Gate asks the policy.
 	Gate *policies.Gate
-	// Compare, if set, asks two policies about each connection; what the new
-	// one says stands in the event too, and a connection on which they differ
+	// Compare, if set, asks its new policy about each connection too; what it
+	// says stands in the event, and a connection on which it differs from Gate
 	// is handed on.
 	Compare *policies.Comparison
 	// Keys that open recorded TLS; nil for none. Secrets in a pcapng file

@@ -75,8 +75,7 @@ func (ds destinations) add(e *event.Event, a policies.Action) {
 		to.clients[e.SrcIP] = struct{}{}
 	}
 	to.Bytes += e.BytesToServer + e.BytesToClient
-	last := policies.Replay(e, policies.PointAudit).Time
-	to.include(&event.Destination{Server: event.Server{Name: name}, Verdict: e.Detection.Verdict, Score: e.Detection.Score, First: e.Timestamp, Last: last})
+	to.include(&event.Destination{Server: event.Server{Name: name}, Verdict: e.Detection.Verdict, Score: e.Detection.Score, First: e.Timestamp, Last: e.Last()})
 }
 
 // include widens d by what o saw. Of several names the first in the alphabet

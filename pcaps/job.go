@@ -202,14 +202,15 @@ func (j *job) closed(c *tcpflow.Conn) {
 	wanted := j.config.All || f.Detection.Verdict.Strength() >= inspect.VerdictSuspected.Strength() || d.Action != policies.ActionAllow
 	var other *policies.Pair
 	if j.config.Compare != nil {
-		p := j.config.Compare.Flow(ctx, &f)
+		p := j.config.Compare.Flow(ctx, &f, policies.Answer{Decision: d, Err: err})
 		other, wanted = &p, wanted || p.Changed()
 	}
-	if !wanted && !j.notable(&f.Detection) {
+	notable := j.notable(&f.Detection)
+	if !wanted && !notable {
 		return
 	}
 	e := event.New(&f)
-	if j.notable(&f.Detection) {
+	if notable {
 		j.destinations.add(&e, d.Action)
 	}
 	if !wanted {

@@ -11,9 +11,10 @@ import (
 )
 
 // A Comparison asks two policies about the same connections and counts what
-// changes between them. It is safe for concurrent use; Old and New are set
-// before the first connection.
+// changes between them. It is safe for concurrent use; its fields are set before
+// the first connection.
 type Comparison struct {
+	// Old is asked by Input alone: Flow is told what was said.
 	Old, New Decider
 	Point    Point
 	// Timeout is how long one answer may take; 0 is for ever.
@@ -21,29 +22,6 @@ type Comparison struct {
 
 	mu     sync.Mutex
 	counts map[Transition]uint64
-}
-
-// An Answer is what a policy says: a Decision, or why there is none.
-type Answer struct {
-	Decision
-	Err error
-}
-
-// Outcome is the action in a word, "error" where there is none.
-func (a Answer) Outcome() string {
-	if a.Err != nil {
-		return "error"
-	}
-	return string(a.Action)
-}
-
-// Event gives a as it stands in an event from that point: an error has the
-// action "error" and its text for a reason.
-func (a Answer) Event(p Point) *event.Decision {
-	if a.Err == nil {
-		return a.Decision.Event(p)
-	}
-	return &event.Decision{Action: a.Outcome(), Reason: a.Err.Error(), Rule: RulePolicyError, Revision: a.Revision}
 }
 
 // A Transition is from one outcome to another. Where the outcomes are the same,
@@ -62,33 +40,18 @@ type Pair struct {
 	Transition
 }
 
-// Flow asks about a connection as it is now.
-func (c *Comparison) Flow(ctx context.Context, f *event.Flow) Pair {
-	v := f.Detection.Verdict
-	before, known := foresee(c.Old, StageDetection, c.Point, v)
-	after, also := foresee(c.New, StageDetection, c.Point, v)
-	if known && also {
-		return c.count(Answer{Decision: before}, Answer{Decision: after})
+// Flow compares what the new policy says to a connection as it is now with what
+// was said to it.
+func (c *Comparison) Flow(ctx context.Context, f *event.Flow, before Answer) Pair {
+	if after, known := foresee(c.New, StageDetection, c.Point, f.Detection.Verdict); known {
+		return c.count(before, Answer{Decision: after})
 	}
-	return c.Input(ctx, NewInput(f, StageDetection, c.Point))
+	return c.count(before, Ask(ctx, c.New, NewInput(f, StageDetection, c.Point), c.Timeout))
 }
 
-// Input asks about an Input.
+// Input asks both policies about an Input.
 func (c *Comparison) Input(ctx context.Context, in Input) Pair {
-	return c.count(c.answer(ctx, c.Old, in), c.answer(ctx, c.New, in))
-}
-
-func (c *Comparison) answer(ctx context.Context, decider Decider, in Input) Answer {
-	if c.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
-		defer cancel()
-	}
-	d, err := decider.Decide(ctx, in)
-	if err == nil {
-		err = d.check()
-	}
-	return Answer{d, err}
+	return c.count(Ask(ctx, c.Old, in, c.Timeout), Ask(ctx, c.New, in, c.Timeout))
 }
 
 func (c *Comparison) count(before, after Answer) Pair {

@@ -41,7 +41,7 @@ func TestComparison(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := &Comparison{Old: tt.old, New: tt.new, Point: PointAudit, Timeout: time.Minute}
-			p := c.Flow(t.Context(), flow(suspected))
+			p := c.Input(t.Context(), NewInput(flow(suspected), StageDetection, PointAudit))
 			if p.Transition != tt.want || p.Changed() != tt.changed {
 				t.Errorf("%+v, changed %v", p.Transition, p.Changed())
 			}
@@ -53,20 +53,24 @@ func TestComparison(t *testing.T) {
 	}
 }
 
-// What both foresee is not asked.
+// What is foreseen is not asked, and what was said is not asked again.
 func TestComparisonForesees(t *testing.T) {
 	f := &foreseeing{decision: Decision{Action: ActionAllow, Reason: "Not SSTP.", Rule: "a"}}
-	c := &Comparison{Old: f, New: f, Point: PointAudit}
+	c := &Comparison{New: f, Point: PointAudit}
+	said := Answer{Decision: f.decision}
 	for range 3 {
-		if p := c.Flow(t.Context(), flow(cleared)); p.Changed() || p.From != "allow" {
+		if p := c.Flow(t.Context(), flow(cleared), said); p.Changed() || p.From != "allow" {
 			t.Errorf("%+v", p)
 		}
 	}
 	if f.asked != 0 {
 		t.Errorf("asked %d times", f.asked)
 	}
-	if p := c.Flow(t.Context(), flow(suspected)); p.From != "allow" || f.asked != 2 {
+	if p := c.Flow(t.Context(), flow(suspected), said); p.Changed() || f.asked != 1 {
 		t.Errorf("%+v, asked %d times", p, f.asked)
+	}
+	if p := c.Flow(t.Context(), flow(cleared), Answer{Err: errors.New("undefined")}); p.Transition != (Transition{From: "error", To: "allow"}) {
+		t.Errorf("%+v", p)
 	}
 }
 

@@ -145,20 +145,12 @@ func (g *Gate) dry(d Decision) Decision {
 // ask returns the policy's Decision, or the one that stands in and the reason.
 func (g *Gate) ask(ctx context.Context, in Input) (Decision, error) {
 	g.asked.Add(1)
-	if g.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, g.Timeout)
-		defer cancel()
+	a := Ask(ctx, g.Decider, in, g.Timeout)
+	if a.Err == nil {
+		return a.Decision, nil
 	}
-	d, err := g.Decider.Decide(ctx, in)
-	if err == nil {
-		err = d.check()
-	}
-	if err == nil {
-		return d, nil
-	}
-	standIn := Decision{Revision: d.Revision}
-	if errors.Is(err, context.DeadlineExceeded) {
+	standIn := Decision{Revision: a.Revision}
+	if errors.Is(a.Err, context.DeadlineExceeded) {
 		g.timeouts.Add(1)
 		standIn.Action = g.OnTimeout.action(in.Detection.Verdict)
 		standIn.Rule = RulePolicyTimeout
@@ -167,7 +159,7 @@ func (g *Gate) ask(ctx context.Context, in Input) (Decision, error) {
 		g.errors.Add(1)
 		standIn.Action = g.OnError.action(in.Detection.Verdict)
 		standIn.Rule = RulePolicyError
-		standIn.Reason = fmt.Sprintf("The policy gave no answer: %v.", err)
+		standIn.Reason = fmt.Sprintf("The policy gave no answer: %v.", a.Err)
 	}
-	return standIn, err
+	return standIn, a.Err
 }

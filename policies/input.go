@@ -2,8 +2,6 @@ package policies
 
 import (
 	"embed"
-	"math"
-	"time"
 
 	"sstpwarden/policies/event"
 )
@@ -29,7 +27,7 @@ func NewInput(f *event.Flow, stage Stage, point Point) Input {
 func Replay(e *event.Event, point Point) Input {
 	in := Input{Event: *e, Stage: StageDetection, Point: point}
 	in.Decision, in.OtherDecision = nil, nil
-	in.Time = event.NewTime(e.Timestamp.Add(time.Duration(math.Round(e.Duration*1e6)) * time.Microsecond))
+	in.Time = e.Last()
 	return in
 }
 

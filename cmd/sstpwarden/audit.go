@@ -157,7 +157,7 @@ func audit(ctx context.Context, f *auditFlags, paths []string, stdout, stderr io
 	}
 	c.All = f.all
 	c.Carve = pcaps.Carve{Dir: f.carve, Application: "sstpwarden " + version()}
-	if c.Compare, err = f.comparison(ctx, decider); err != nil {
+	if c.Compare, err = f.comparison(ctx); err != nil {
 		return err
 	}
 	inputs, err := pcaps.Inputs(paths)
@@ -210,7 +210,7 @@ func (f *auditFlags) gate(decider policies.Decider) *policies.Gate {
 }
 
 // comparison is what --diff-policy asks for, nil for nothing.
-func (f *auditFlags) comparison(ctx context.Context, before policies.Decider) (*policies.Comparison, error) {
+func (f *auditFlags) comparison(ctx context.Context) (*policies.Comparison, error) {
 	if f.diffPolicy == "" {
 		return nil, nil
 	}
@@ -218,7 +218,7 @@ func (f *auditFlags) comparison(ctx context.Context, before policies.Decider) (*
 	if err != nil {
 		return nil, err
 	}
-	return &policies.Comparison{Old: before, New: after, Point: policies.PointAudit, Timeout: f.timeout}, nil
+	return &policies.Comparison{New: after, Point: policies.PointAudit, Timeout: f.timeout}, nil
 }
 
 // auditStatus says what went wrong, and gives the error with the exit status.

@@ -129,7 +129,7 @@ func (l *logs) reopen() {
 		for range hangup {
 			for _, k := range sinks {
 				if err := k.Reopen(); err != nil {
-					fmt.Fprintf(l.stderr, "sstpwarden: reopening the destination of %s: %s\n", k.what, escape(err.Error()))
+					fmt.Fprintf(l.stderr, "sstpwarden: reopening the destination of %s: %s\n", k.what, event.Printable(err.Error()))
 				}
 			}
 		}
@@ -148,8 +148,10 @@ func (l *logs) end() {
 
 func (l *logs) sink(dest, what string) (*sink.Sink, error) {
 	s, err := sink.Open(dest, sink.Options{
-		Block:   l.flags.whenFull == "wait",
-		OnError: func(err error) { fmt.Fprintf(l.stderr, "sstpwarden: recording %s: %s\n", what, escape(err.Error())) },
+		Block: l.flags.whenFull == "wait",
+		OnError: func(err error) {
+			fmt.Fprintf(l.stderr, "sstpwarden: recording %s: %s\n", what, event.Printable(err.Error()))
+		},
 	})
 	if err != nil {
 		l.abandon()

@@ -68,6 +68,9 @@ func TestREADME(t *testing.T) {
 	if len(blocks) < 5 {
 		t.Fatalf("%d blocks found", len(blocks))
 	}
+	if setUp := `export PATH="$PWD/bin:$PATH"`; !strings.Contains(string(text[:strings.Index(string(text), "```sh")]), setUp) {
+		t.Errorf("before the first command the README does not say: %s", setUp)
+	}
 	dir := t.TempDir()
 	if err := os.Symlink(filepath.Join(root(t), "pcaps"), filepath.Join(dir, "pcaps")); err != nil {
 		t.Fatal(err)

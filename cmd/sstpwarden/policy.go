@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"sstpwarden/policies"
+	"sstpwarden/policies/event"
 	"sstpwarden/policies/opa"
 )
 
@@ -65,18 +65,6 @@ func (f *policyFlags) registerTimeout(fl *pflag.FlagSet) {
 	fl.DurationVar(&f.timeout, "policy-timeout", policyTimeout, "how long policies may take for one answer: `TIME`, such as 500ms; 0 is for ever")
 }
 
-// limited gives each answer of d its time.
-func (f *policyFlags) limited(d policies.Decider) policies.Decider {
-	if f.timeout <= 0 {
-		return d
-	}
-	return policies.DeciderFunc(func(ctx context.Context, in policies.Input) (policies.Decision, error) {
-		ctx, cancel := context.WithTimeout(ctx, f.timeout)
-		defer cancel()
-		return d.Decide(ctx, in)
-	})
-}
-
 func (f *policyFlags) source() opa.Source {
 	return opa.Source{Path: f.path, Data: f.data, KeyFile: f.keyFile}
 }
@@ -121,7 +109,7 @@ folder or a bundle it checks --data against the policies that are built in.`,
 			if err != nil {
 				return asFailed(err)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: revision %s: good\n", escape(name), d.Revision())
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: revision %s: good\n", event.Printable(name), d.Revision())
 			if err == nil {
 				err = printReads(cmd.OutOrStdout(), d.Reads())
 			}

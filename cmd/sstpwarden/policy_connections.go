@@ -150,6 +150,6 @@ func readEvents(path string, take func(in policies.Input) error) error {
 // tellErrors names what could not be read or decided.
 func tellErrors(list []event.Error, stderr io.Writer) {
 	for _, e := range list {
-		fmt.Fprintf(stderr, "sstpwarden: %s\n", escape(sourced(e)))
+		fmt.Fprintf(stderr, "sstpwarden: %s\n", event.Printable(sourced(e)))
 	}
 }

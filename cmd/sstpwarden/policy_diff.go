@@ -108,7 +108,7 @@ func (f *diffFlags) printer(w *bufio.Writer) func(in *policies.Input, p *policie
 		}
 	}
 	return func(in *policies.Input, p *policies.Pair) error {
-		_, err := fmt.Fprintf(w, "%s: %s\n  - %s\n  + %s\n", p.Transition, connection(&in.Event), escape(because(p.Old)), escape(because(p.New)))
+		_, err := fmt.Fprintf(w, "%s: %s\n  - %s\n  + %s\n", p.Transition, connection(&in.Event), event.Printable(because(p.Old)), event.Printable(because(p.New)))
 		return err
 	}
 }

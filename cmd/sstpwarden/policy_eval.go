@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -38,7 +39,7 @@ prints what they decide.`,
 			if err != nil {
 				return err
 			}
-			return evalAll(cmd.Context(), p.limited(d), &f, args, evalOutput(cmd.OutOrStdout(), format, all), cmd.ErrOrStderr())
+			return evalAll(cmd.Context(), d, p.timeout, &f, args, evalOutput(cmd.OutOrStdout(), format, all), cmd.ErrOrStderr())
 		},
 	}
 	p.register(cmd.Flags())
@@ -54,14 +55,13 @@ type evaluation struct {
 	end  func(counts map[string]uint64) error
 }
 
-func evalAll(ctx context.Context, d policies.Decider, f *inspectFlags, paths []string, out evaluation, stderr io.Writer) error {
+func evalAll(ctx context.Context, d policies.Decider, timeout time.Duration, f *inspectFlags, paths []string, out evaluation, stderr io.Writer) error {
 	counts := map[string]uint64{}
 	err := connections(ctx, f, paths, stderr, func(in policies.Input) error {
-		decision, err := d.Decide(ctx, in)
+		a := policies.Ask(ctx, d, in, timeout)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		a := policies.Answer{Decision: decision, Err: err}
 		counts[a.Outcome()]++
 		return out.take(&in, a)
 	})
@@ -98,7 +98,7 @@ func evalOutput(w io.Writer, format string, all bool) evaluation {
 			if !all && silent(in, a) {
 				return nil
 			}
-			_, err := fmt.Fprintf(b, "%-6s %s\n       %s\n", a.Outcome(), connection(&in.Event), escape(because(a)))
+			_, err := fmt.Fprintf(b, "%-6s %s\n       %s\n", a.Outcome(), connection(&in.Event), event.Printable(because(a)))
 			return err
 		},
 		end: func(counts map[string]uint64) error {
@@ -134,7 +134,7 @@ func because(a policies.Answer) string {
 func connection(e *event.Event) string {
 	to := fmt.Sprintf("%s:%d", bracket(e.DestIP.String()), e.DestPort)
 	if e.Server != nil && e.Server.Name != "" {
-		to += " (" + escape(shorten(e.Server.Name, 64)) + ")"
+		to += " (" + event.Printable(shorten(e.Server.Name, 64)) + ")"
 	}
 	return fmt.Sprintf("%s:%d -> %s, %s%s, %s, flow %d", bracket(e.SrcIP.String()), e.SrcPort, to,
 		e.Detection.Verdict, withSpace(e.Detection.Kind.String()), e.Timestamp.UTC().Format("2006-01-02 15:04:05"), e.FlowID)

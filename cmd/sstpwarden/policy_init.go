@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sstpwarden/policies"
+	"sstpwarden/policies/event"
 )
 
 func newPolicyInit() *cobra.Command {
@@ -32,7 +33,7 @@ or one of the worked examples. It overwrites nothing.`,
 			if err := writeSet(args[0], set); err != nil {
 				return &exitError{status: exitFailed, err: err}
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: written. Next: sstpwarden policy test %[1]s; sstpwarden audit --policy %[1]s FILE\n", escape(args[0]))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: written. Next: sstpwarden policy test %[1]s; sstpwarden audit --policy %[1]s FILE\n", event.Printable(args[0]))
 			return printed(err)
 		},
 	}

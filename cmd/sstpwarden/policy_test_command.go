@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sstpwarden/policies"
+	"sstpwarden/policies/event"
 	"sstpwarden/policies/opa"
 )
 
@@ -50,7 +51,7 @@ the policies that are built in.`,
 				return err
 			}
 			src.Data = data
-			o := opa.TestOptions{Run: only}
+			o := opa.TestOptions{Run: only, Root: src.Path}
 			if o.Data, err = src.ReadData(); err != nil {
 				return &exitError{status: exitFailed, err: err}
 			}
@@ -109,14 +110,14 @@ func printTests(w io.Writer, r *opa.TestReport, format string, verbose bool) err
 		if t.Outcome == opa.TestPassed && !verbose {
 			continue
 		}
-		fmt.Fprintf(b, "%-7s %s (%s)\n", t.Outcome, escape(t.Name), escape(t.Location))
+		fmt.Fprintf(b, "%-7s %s (%s)\n", t.Outcome, event.Printable(t.Name), event.Printable(t.Location))
 		for line := range strings.Lines(t.Output) {
-			fmt.Fprintf(b, "        %s\n", escape(strings.TrimRight(line, "\n")))
+			fmt.Fprintf(b, "        %s\n", event.Printable(strings.TrimRight(line, "\n")))
 		}
 	}
 	if verbose {
 		for _, f := range r.Files {
-			fmt.Fprintf(b, "%5.1f %% %s%s\n", f.Coverage, escape(f.Name), missed(f.NotCovered))
+			fmt.Fprintf(b, "%5.1f %% %s%s\n", f.Coverage, event.Printable(f.Name), missed(f.NotCovered))
 		}
 	}
 	skipped := ""

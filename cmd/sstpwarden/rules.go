@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"sstpwarden/inspect"
+	"sstpwarden/policies/event"
 	"sstpwarden/rules"
 )
 
@@ -60,7 +61,7 @@ func newRules() *cobra.Command {
 			if err != nil {
 				return &exitError{status: exitFailed, err: err}
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d rules, revision %s: good\n", escape(args[0]), len(rs.Rules()), rs.Revision())
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d rules, revision %s: good\n", event.Printable(args[0]), len(rs.Rules()), rs.Revision())
 			return printed(err)
 		},
 	}
@@ -72,7 +73,7 @@ func listRules(cmd *cobra.Command, rs *inspect.Ruleset) error {
 	tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "RULE\tWEIGHT\tABOUT")
 	for _, r := range rs.Rules() {
-		fmt.Fprintf(tw, "%s\t%s\t%s\n", r.ID, weight(&r), escape(r.About))
+		fmt.Fprintf(tw, "%s\t%s\t%s\n", r.ID, weight(&r), event.Printable(r.About))
 	}
 	if err := tw.Flush(); err != nil {
 		return printed(err)
@@ -120,7 +121,7 @@ func explainRule(cmd *cobra.Command, rs *inspect.Ruleset, id string) error {
 			continue
 		}
 		var b bytes.Buffer
-		fmt.Fprintf(&b, "%s: %s\n\n", r.ID, escape(r.About))
+		fmt.Fprintf(&b, "%s: %s\n\n", r.ID, event.Printable(r.About))
 		switch {
 		case r.Proof:
 			fmt.Fprintln(&b, "Proof: SSTP was read in clear; the connection is confirmed.")
@@ -139,9 +140,9 @@ func explainRule(cmd *cobra.Command, rs *inspect.Ruleset, id string) error {
 		if r.Match.Destination != nil {
 			fmt.Fprintf(&b, "Asks for other connections to the same server%s\n", remembered(rs))
 		}
-		fmt.Fprintf(&b, "Source: %s\n", escape(r.Source))
+		fmt.Fprintf(&b, "Source: %s\n", event.Printable(r.Source))
 		if r.Measured != "" {
-			fmt.Fprintf(&b, "Measured: %s\n", escape(r.Measured))
+			fmt.Fprintf(&b, "Measured: %s\n", event.Printable(r.Measured))
 		}
 		text, err := yaml.Marshal(map[string]inspect.Match{"match": r.Match})
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sstpwarden/inspect"
+	"sstpwarden/pcaps/report"
 	"sstpwarden/policies"
 	"sstpwarden/policies/event"
 )
@@ -68,12 +69,12 @@ func cells(e *event.Event) []string {
 		programs(e.Detection.Client, e.Detection.Server),
 		user,
 		e.Timestamp.UTC().Format(time.DateTime),
-		lasted(e.Duration),
-		size(e.BytesToServer + e.BytesToClient),
+		report.Lasted(e.Duration),
+		report.Size(e.BytesToServer + e.BytesToClient),
 		fmt.Sprint(e.Detection.Score),
 	}
 	for i := range out {
-		if out[i] = shorten(escape(out[i]), 48); out[i] == "" {
+		if out[i] = shorten(event.Printable(out[i]), 48); out[i] == "" {
 			out[i] = "-"
 		}
 	}
@@ -122,10 +123,10 @@ func details(e *event.Event) []string {
 		if ev.Proof {
 			w = "proof"
 		}
-		out = append(out, fmt.Sprintf("%6s  %s", w, shorten(escape(ev.Detail), 150)))
+		out = append(out, fmt.Sprintf("%6s  %s", w, shorten(event.Printable(ev.Detail), 150)))
 	}
 	if s := tunnelFacts(e); s != "" {
-		out = append(out, "        "+shorten(escape(s), 200))
+		out = append(out, "        "+shorten(event.Printable(s), 200))
 	}
 	return out
 }
@@ -183,7 +184,7 @@ func (r *tableReport) nameSources() {
 	r.header = append(slices.Clone(header), "FILE")
 	for i := range r.rows {
 		w := &r.rows[i]
-		w.cells = append(w.cells, escape(w.source))
+		w.cells = append(w.cells, event.Printable(w.source))
 	}
 }
 
@@ -226,7 +227,7 @@ func (r *tableReport) destinations(b *strings.Builder, list []event.Destination)
 			ip = bracket(d.Server.IP.String())
 		}
 		fmt.Fprintf(tw, "%s:%d\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t%d\n", ip, d.Server.Port,
-			cmp.Or(shorten(escape(d.Server.Name), 48), "-"), d.Verdict, d.Tunnels, d.Attempts, d.Probes, d.Weak, d.Clients, size(d.Bytes), d.Score)
+			cmp.Or(shorten(event.Printable(d.Server.Name), 48), "-"), d.Verdict, d.Tunnels, d.Attempts, d.Probes, d.Weak, d.Clients, report.Size(d.Bytes), d.Score)
 	}
 	_ = tw.Flush() // a strings.Builder takes everything
 	title, rest, _ := strings.Cut(grid.String(), "\n")
@@ -246,7 +247,7 @@ func (r *tableReport) summary(b *strings.Builder, s *event.Summary) {
 		b.WriteString("No SSTP found.\n")
 	}
 	fmt.Fprintf(b, "%s, %s, %s, %s in %.2f s: %d confirmed, %d suspected, %d undetermined, %d cleared\n",
-		count(s.Files, "file"), count(s.Packets, "packet"), size(s.Bytes), count(s.Flows, "flow"), s.Seconds,
+		count(s.Files, "file"), count(s.Packets, "packet"), report.Size(s.Bytes), count(s.Flows, "flow"), s.Seconds,
 		v.Confirmed, v.Suspected, v.Undetermined, v.Cleared)
 	fmt.Fprintf(b, "policy: would drop %d, log %d, allow %d\n", a.Drop, a.Log, a.Allow)
 	if s.Carved > 0 {
@@ -309,29 +310,6 @@ func count(n uint64, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-func size(n uint64) string {
-	const unit = 1000
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
-	}
-	f, i := float64(n)/unit, 0
-	for ; f >= unit && i < 3; i++ {
-		f /= unit
-	}
-	return fmt.Sprintf("%.1f %cB", f, "kMGT"[i])
-}
-
-func lasted(seconds float64) string {
-	d := time.Duration(seconds * float64(time.Second))
-	switch {
-	case d < time.Second:
-		return d.Round(time.Millisecond).String()
-	case d < time.Minute:
-		return d.Round(100 * time.Millisecond).String()
-	}
-	return d.Round(time.Second).String()
 }
 
 func shorten(s string, n int) string {

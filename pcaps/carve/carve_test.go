@@ -535,15 +535,15 @@ func TestFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		fmt.Sprintf("20261122T050000.123456Z_10.1.2.3-51234_198.51.100.7-443_%d_XXXXXXXX.pcapng", all[0].event.FlowID),
-		fmt.Sprintf("20261122T050000.131456Z_2001-db8--1-51000_2001-db8-f--7-443_%d_XXXXXXXX.pcapng", all[1].event.FlowID),
-		fmt.Sprintf("20261122T050000.139456Z_fe80--1-500_fe80--1-443_%d_XXXXXXXX.pcapng", all[2].event.FlowID),
+		fmt.Sprintf("20261122T050000.123456Z_10.1.2.3-51234_198.51.100.7-443_%d_--digest.pcapng", all[0].event.FlowID),
+		fmt.Sprintf("20261122T050000.131456Z_2001-db8--1-51000_2001-db8-f--7-443_%d_--digest.pcapng", all[1].event.FlowID),
+		fmt.Sprintf("20261122T050000.139456Z_fe80--1-500_fe80--1-443_%d_--digest.pcapng", all[2].event.FlowID),
 	}
 	var got []string
 	for _, f := range files {
 		name := filepath.Base(f.Path)
-		digest := name[len(name)-len("XXXXXXXX.pcapng") : len(name)-len(".pcapng")]
-		got = append(got, strings.Replace(name, digest, "XXXXXXXX", 1))
+		digest := name[len(name)-len("--digest.pcapng") : len(name)-len(".pcapng")]
+		got = append(got, strings.Replace(name, digest, "--digest", 1))
 		info, err := os.Lstat(f.Path)
 		if err != nil {
 			t.Fatal(err)

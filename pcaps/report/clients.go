@@ -131,7 +131,7 @@ func (cs *clients) table() *table {
 			amount(c.others),
 			amount(c.dropped),
 			amountOfSet(len(c.servers)),
-			{Text: size(c.bytes), Sort: strconv.FormatUint(c.bytes, 10)},
+			{Text: Size(c.bytes), Sort: strconv.FormatUint(c.bytes, 10)},
 			timeField(c.first),
 			timeField(c.last),
 		}})

@@ -44,7 +44,7 @@ func newRow(e *event.Event) row {
 	names := textField(programs(&e.Detection))
 	names.Class = "w"
 	began := timeField(e.Timestamp.Time)
-	began.Sub = lasted(e.Duration)
+	began.Sub = Lasted(e.Duration)
 	total := e.BytesToServer + e.BytesToClient
 	to := textField(name)
 	to.Sub = where
@@ -61,7 +61,7 @@ func newRow(e *event.Event) row {
 			to,
 			names,
 			began,
-			{Text: size(total), Sub: size(e.BytesToServer) + " ↑ " + size(e.BytesToClient) + " ↓", Sort: strconv.FormatUint(total, 10)},
+			{Text: Size(total), Sub: Size(e.BytesToServer) + " ↑ " + Size(e.BytesToClient) + " ↓", Sort: strconv.FormatUint(total, 10)},
 			{Text: strconv.Itoa(e.Detection.Score)},
 			{}, // the file, without what all have in common
 		},

@@ -114,7 +114,7 @@ func connectionFacts(e *event.Event) []fact {
 	}
 	fs.add("Programs", programs(&e.Detection))
 	fs.add("Began, UTC", clockFine(e.Timestamp.Time))
-	fs.add("Lasted", lasted(e.Duration))
+	fs.add("Lasted", Lasted(e.Duration))
 	fs.add("To the server", traffic(e.BytesToServer, e.PktsToServer))
 	fs.add("To the client", traffic(e.BytesToClient, e.PktsToClient))
 	switch e.Seen {
@@ -143,7 +143,7 @@ func userLabel(e *event.Event) string {
 }
 
 func traffic(bytes, packets uint64) string {
-	text := size(bytes)
+	text := Size(bytes)
 	if bytes >= 1000 {
 		text += " (" + number(bytes) + ")"
 	}

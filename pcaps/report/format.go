@@ -30,8 +30,8 @@ func count[N uint64 | int](n N, what string) string {
 	return number(uint64(n)) + " " + what + "s"
 }
 
-// size writes n bytes with a decimal unit, as the audit's table does.
-func size(n uint64) string {
+// Size writes n bytes with a decimal unit: "84.3 kB".
+func Size(n uint64) string {
 	const unit = 1000
 	if n < unit {
 		return fmt.Sprintf("%d B", n)
@@ -43,8 +43,8 @@ func size(n uint64) string {
 	return fmt.Sprintf("%.1f %cB", f, "kMGT"[i])
 }
 
-// lasted writes a duration with no more digits than it takes.
-func lasted(seconds float64) string {
+// Lasted writes a duration with no more digits than it takes: "8.5s".
+func Lasted(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second))
 	switch {
 	case d < time.Second:

@@ -41,7 +41,7 @@ func servers(list []event.Destination) *table {
 			amount(d.Weak),
 			amount(d.Dropped),
 			amount(d.Clients),
-			{Text: size(d.Bytes), Sort: strconv.FormatUint(d.Bytes, 10)},
+			{Text: Size(d.Bytes), Sort: strconv.FormatUint(d.Bytes, 10)},
 			timeField(d.First.Time),
 			timeField(d.Last.Time),
 		}})

@@ -205,7 +205,7 @@ func newLane(list []span, x *axis, places map[int]int) lane {
 
 func newBar(sp span, x *axis, places map[int]int) bar {
 	b := bar{
-		Title: fmt.Sprintf("%s, %s, %s", sp.verdict, clockFine(sp.start), lasted(sp.end.Sub(sp.start).Seconds())),
+		Title: fmt.Sprintf("%s, %s, %s", sp.verdict, clockFine(sp.start), Lasted(sp.end.Sub(sp.start).Seconds())),
 		from:  x.at(sp.start), to: x.at(sp.end), verdict: sp.verdict, number: 1,
 	}
 	if place, ok := places[sp.seq]; ok {

@@ -161,7 +161,7 @@ func warnings(s *event.Summary) []string {
 // facts sums up what was read, and by what.
 func (h *HTML) facts(s *event.Summary, prefix string) []fact {
 	var fs facts
-	fs.add("Read", count(s.Files, "capture")+", "+count(s.Packets, "packet")+", "+size(s.Bytes))
+	fs.add("Read", count(s.Files, "capture")+", "+count(s.Packets, "packet")+", "+Size(s.Bytes))
 	if s.Skipped > 0 {
 		fs.note("Passed over", number(s.Skipped), "files in folders that are no captures")
 	}
@@ -178,7 +178,7 @@ func (h *HTML) facts(s *event.Summary, prefix string) []fact {
 	if n := h.tally.opened + h.tally.closed; n > 0 {
 		fs.add("TLS opened", fmt.Sprintf("%s of %s found", number(uint64(h.tally.opened)), number(uint64(n))))
 	}
-	fs.add("Took", lasted(s.Seconds))
+	fs.add("Took", Lasted(s.Seconds))
 	return fs.list
 }
 

@@ -1,7 +1,9 @@
 package event
 
 import (
+	"math"
 	"net/netip"
+	"time"
 
 	"sstpwarden/inspect"
 )
@@ -79,6 +81,11 @@ type Event struct {
 type Moment struct {
 	What string `json:"what"` // "tls_client_hello", "evidence tls.control_lengths", ...
 	At   Time   `json:"at"`
+}
+
+// Last is when the connection was last seen, to the microsecond.
+func (e *Event) Last() Time {
+	return NewTime(e.Timestamp.Add(time.Duration(math.Round(e.Duration*1e6)) * time.Microsecond))
 }
 
 // A Server is whom the client wants to reach: the target of its CONNECT where

@@ -1,7 +1,9 @@
 package event
 
 import (
+	"strconv"
 	"strings"
+	"unicode"
 
 	"sstpwarden/inspect/httphead"
 )
@@ -117,3 +119,25 @@ func snake(name string) string {
 }
 
 func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }
+
+// Printable makes text from the wire safe to print on a terminal: what is not printable, or
+// would change the order of the text around it, is shown as Go writes it.
+func Printable(s string) string {
+	safe := func(r rune) bool { return unicode.IsPrint(r) && !unicode.Is(unicode.Bidi_Control, r) }
+	if !strings.ContainsFunc(s, func(r rune) bool { return !safe(r) || r == unicode.ReplacementChar }) {
+		return s
+	}
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case r == unicode.ReplacementChar && !strings.HasPrefix(s[i:], "\uFFFD"):
+			b.WriteString(`\x` + strconv.FormatUint(uint64(s[i])|0x100, 16)[1:])
+		case safe(r):
+			b.WriteRune(r)
+		default:
+			q := strconv.QuoteRuneToASCII(r)
+			b.WriteString(q[1 : len(q)-1])
+		}
+	}
+	return b.String()
+}

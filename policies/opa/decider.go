@@ -53,11 +53,11 @@ func fromModules(ctx context.Context, sources []module, data map[string]any) (*D
 	store := inmem.NewFromObjectWithOpts(data, inmem.OptReturnASTValuesOnRead(true))
 	parsed, err := parse(sources)
 	if err != nil {
-		return nil, fmt.Errorf("compiling policies: %w", policyError(err))
+		return nil, fmt.Errorf("compiling policies: %w", err)
 	}
 	compiler, err := compile(ctx, parsed, store)
 	if err != nil {
-		return nil, fmt.Errorf("compiling policies: %w", policyError(err))
+		return nil, fmt.Errorf("compiling policies: %w", err)
 	}
 	if len(compiler.GetRules(ast.MustParseRef(EntryPoint))) == 0 {
 		return nil, fmt.Errorf("compiling policies: %w", ErrNoDecision)

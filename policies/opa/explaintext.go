@@ -6,7 +6,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"unicode"
+
+	"sstpwarden/policies/event"
 )
 
 // WriteText writes e for a terminal. Whatever is not printable, or would change
@@ -16,7 +17,7 @@ func (e *Explanation) WriteText(w io.Writer) error {
 	line := func(format string, args ...string) {
 		values := make([]any, len(args))
 		for i, a := range args {
-			values[i] = printable(a)
+			values[i] = event.Printable(a)
 		}
 		fmt.Fprintf(b, format+"\n", values...)
 	}
@@ -77,22 +78,4 @@ func (s *Stop) write(line func(format string, args ...string)) {
 	for _, v := range s.Values {
 		line("            %s", v.String())
 	}
-}
-
-// printable escapes what a terminal should not get. Characters that change the
-// direction of text are not printable.
-func printable(s string) string {
-	var b strings.Builder
-	for i, r := range s {
-		switch {
-		case r == unicode.ReplacementChar && !strings.HasPrefix(s[i:], "\uFFFD"):
-			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case unicode.IsPrint(r):
-			b.WriteRune(r)
-		default:
-			q := strconv.QuoteRuneToASCII(r)
-			b.WriteString(q[1 : len(q)-1])
-		}
-	}
-	return b.String()
 }

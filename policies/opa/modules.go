@@ -34,7 +34,10 @@ func isPolicy(name string) bool { return isRego(name) && !strings.HasSuffix(name
 func readModules(fsys fs.FS, take func(name string) bool) ([]module, error) {
 	var modules []module
 	err := fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !take(name) {
+		switch {
+		case err == nil && name != "." && isHidden(name) && entry.IsDir():
+			return fs.SkipDir
+		case err != nil || entry.IsDir() || !take(name):
 			return err
 		}
 		b, err := fs.ReadFile(fsys, name)

@@ -1,78 +1,28 @@
 package opa
 
 import (
-	"cmp"
-	"errors"
-	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// A PolicyError tells of mistakes in policies, each with its file and line and,
-// where OPA's words do not say it, what to do.
-type PolicyError struct {
-	// Errors are OPA's own, in the order of files and lines.
-	Errors ast.Errors
-}
-
-// maxPolicyErrors bounds the errors that are told.
-const maxPolicyErrors = 20
-
-func (e *PolicyError) Error() string {
-	var b strings.Builder
-	for i, one := range e.Errors {
-		if i == maxPolicyErrors {
-			fmt.Fprintf(&b, "\nand %d more", len(e.Errors)-i)
-			break
+// regoErrors collects OPA's errors out of err, which may be joined of several.
+func regoErrors(err error) ast.Errors {
+	switch e := err.(type) { //nolint:errorlint // it goes through them all
+	case ast.Errors:
+		return e
+	case *ast.Error:
+		return ast.Errors{e}
+	case interface{ Unwrap() error }:
+		return regoErrors(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		var all ast.Errors
+		for _, one := range e.Unwrap() {
+			all = append(all, regoErrors(one)...)
 		}
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		if l := one.Location; l != nil {
-			fmt.Fprintf(&b, "%s:%d: ", l.File, l.Row)
-		}
-		b.WriteString(one.Code + ": " + one.Message)
-		if r := remedy(one); r != "" {
-			b.WriteString("; " + r)
-		}
+		return all
 	}
-	return b.String()
-}
-
-// Unwrap gives OPA's errors.
-func (e *PolicyError) Unwrap() error { return e.Errors }
-
-// policyError collects OPA's errors out of err, which may be joined of several;
-// it returns err as it is if there are none.
-func policyError(err error) error {
-	var all ast.Errors
-	collect(err, &all)
-	if len(all) == 0 {
-		return err
-	}
-	slices.SortStableFunc(all, func(a, b *ast.Error) int {
-		if a.Location == nil || b.Location == nil {
-			return 0
-		}
-		return cmp.Or(cmp.Compare(a.Location.File, b.Location.File), cmp.Compare(a.Location.Row, b.Location.Row))
-	})
-	return &PolicyError{all}
-}
-
-func collect(err error, to *ast.Errors) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, one := range joined.Unwrap() {
-			collect(one, to)
-		}
-		return
-	}
-	if errs, ok := errors.AsType[ast.Errors](err); ok {
-		*to = append(*to, errs...)
-	} else if one, ok := errors.AsType[*ast.Error](err); ok {
-		*to = append(*to, one)
-	}
+	return nil
 }
 
 // remedy says what to do about an error, "" where its words do.

@@ -228,10 +228,9 @@ func (s *policySet) decider(ctx context.Context) (d *Decider, err error) {
 
 // explain turns an error of fromModules into one for people.
 func (s *policySet) explain(err error) error {
-	e, ok := errors.AsType[*PolicyError](policyError(err))
-	switch {
-	case ok:
-		return failed(err, regoProblems(e.Errors, func(path []string) string { return whoSays(s.data, path) })...)
+	switch found := regoErrors(err); {
+	case len(found) > 0:
+		return failed(err, regoProblems(found, func(path []string) string { return whoSays(s.data, path) })...)
 	case errors.Is(err, ErrNoDecision):
 		p := Problem{
 			Text:   ErrNoDecision.Error(),

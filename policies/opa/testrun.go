@@ -28,6 +28,8 @@ type TestOptions struct {
 	Run *regexp.Regexp
 	// Data is Rego's data document, as for [New].
 	Data map[string]any
+	// Root is the folder that fsys is, for the names of files.
+	Root string
 }
 
 // A TestReport tells what became of tests, in the order of files and lines, and
@@ -121,9 +123,14 @@ func (r *testRun) report(ctx context.Context, fsys fs.FS, opts TestOptions) (Tes
 	if err != nil {
 		return TestReport{}, fmt.Errorf("reading policies and tests: %w", err)
 	}
+	if opts.Root != "" {
+		for i := range sources {
+			sources[i].name = strings.TrimRight(opts.Root, "/") + "/" + sources[i].name
+		}
+	}
 	modules, err := parse(sources)
 	if err != nil {
-		return TestReport{}, fmt.Errorf("parsing policies and tests, nothing was run: %w", policyError(err))
+		return TestReport{}, fmt.Errorf("nothing was run: %w", mistakes(err))
 	}
 	data, _, err := copyData(opts.Data)
 	if err != nil {
@@ -144,6 +151,14 @@ func (r *testRun) report(ctx context.Context, fsys fs.FS, opts TestOptions) (Tes
 	}
 	out.Coverage, out.Files = r.coverage(modules)
 	return out, nil
+}
+
+// mistakes words what OPA finds wrong with policies, as Load does.
+func mistakes(err error) error {
+	if found := regoErrors(err); len(found) > 0 {
+		return failed(err, regoProblems(found, nil)...)
+	}
+	return err
 }
 
 // all runs the tests, and sorts their results.
@@ -174,7 +189,7 @@ func (r *testRun) all(ctx context.Context, modules map[string]*ast.Module, pick 
 	}
 	channel, err := runner.RunTests(ctx, txn)
 	if err != nil {
-		return nil, fmt.Errorf("compiling policies and tests, nothing was run: %w", policyError(err))
+		return nil, fmt.Errorf("nothing was run: %w", mistakes(err))
 	}
 	var results []*tester.Result
 	for result := range channel {

@@ -152,7 +152,7 @@ func TestRunTestsErrors(t *testing.T) {
 		"nothing":       {fstest.MapFS{}, TestOptions{}, []string{"reading policies and tests", "no file ends in .rego"}},
 		"no tests":      {file("package a\n\nx := 1"), TestOptions{}, []string{"there are no tests: name rules test_..."}},
 		"no such test":  {tested, TestOptions{Run: regexp.MustCompile("nope")}, []string{`no test has a name that matches "nope"`}},
-		"syntax":        {file("package a\n\ntest_x if {"), TestOptions{}, []string{"a_test.rego:3", "rego_parse_error", "nothing was run"}},
+		"syntax":        {file("package a\n\ntest_x if {"), TestOptions{}, []string{"a_test.rego:3:11: unexpected eof", "nothing was run"}},
 		"unknown input": {file("package a\n\ntest_x if input.nothing"), TestOptions{}, []string{"a_test.rego:3", "undefined ref: input.nothing", "nothing was run"}},
 		"network":       {file("package a\n\ntest_x if http.send({})"), TestOptions{}, []string{"a_test.rego:3", "undefined function http.send", "policies may not use it"}},
 		"data":          {tested, TestOptions{Data: map[string]any{"x": func() {}}}, []string{"reading data of tests"}},

@@ -24,10 +24,10 @@
 // space.
 //
 // To syslog the record is the MSG of an RFC 5424 message of severity
-// informational, MSGID "sstp". Characters beyond ASCII are escaped as \uXXXX,
-// which JSON reads as the same text: RFC 5424, Section 6.4 wants a byte order
-// mark before UTF-8, and JSON parsers behind syslog servers stumble over it. A
-// local socket gets the form that syslog(3) sends instead, because neither
+// informational, MSGID "sstp". Characters beyond ASCII are written as JSON's
+// escapes, which leave a JSON record the same: RFC 5424, Section 6.4 wants a byte
+// order mark before UTF-8, and JSON parsers behind syslog servers stumble over
+// it. A local socket gets the form that syslog(3) sends instead, because neither
 // journald nor rsyslog reads RFC 5424 there. A datagram carries one record; one
 // that is too long for that, as those of UDP are from 64 KB on, is lost. Many
 // servers cut messages, rsyslog at 8 KB unless told otherwise.
