@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sstpwarden/cmd/cli"
 	"sstpwarden/inspect"
 	"sstpwarden/inspect/tlskeys"
 	"sstpwarden/pcaps"
@@ -53,14 +54,14 @@ themselves: user, authentication, inner addresses, how they ended.`,
   zcat edge.pcap.gz | sstpwarden audit --fail-on suspected -`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usageError("audit: which capture? Name files or folders, or - for standard input")
+				return cli.Usagef("audit: which capture? Name files or folders, or - for standard input")
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, name := range []string{"fail-on", "out", "rules", "format", "policy", "policy-key", "diff-policy", "carve", "redact-key", "decision-log"} {
 				if fl := cmd.Flags().Lookup(name); fl.Changed && fl.Value.String() == "" {
-					return usageError("audit: --%s is empty: give it a value, or leave it out", name)
+					return cli.Usagef("audit: --%s is empty: give it a value, or leave it out", name)
 				}
 			}
 			return audit(cmd.Context(), &f, args, cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -85,25 +86,25 @@ func (f *auditFlags) check(paths []string) error {
 	switch f.format {
 	case "table", "json", "csv", "html":
 	default:
-		return usageError("audit: --format %s is not known: use table, json, csv or html", f.format)
+		return cli.Usagef("audit: --format %s is not known: use table, json, csv or html", f.format)
 	}
 	switch f.failOn {
 	case "", "suspected", "confirmed", "drop":
 	case "change":
 		if f.diffPolicy == "" {
-			return usageError("audit: --fail-on change needs --diff-policy")
+			return cli.Usagef("audit: --fail-on change needs --diff-policy")
 		}
 	default:
-		return usageError("audit: --fail-on %s is not known: use suspected, confirmed, drop or change", f.failOn)
+		return cli.Usagef("audit: --fail-on %s is not known: use suspected, confirmed, drop or change", f.failOn)
 	}
 	if f.onError != string(policies.ActionDrop) && f.onError != string(policies.ActionLog) {
-		return usageError("audit: --on-policy-error %s is not known: use drop or log", f.onError)
+		return cli.Usagef("audit: --on-policy-error %s is not known: use drop or log", f.onError)
 	}
 	if f.carve != "" && slices.Contains(paths, "-") {
-		return usageError("audit: --carve reads a capture twice, and standard input can be read once: write it to a file, and name that")
+		return cli.Usagef("audit: --carve reads a capture twice, and standard input can be read once: write it to a file, and name that")
 	}
 	if f.carve != "" && f.redact {
-		return usageError("audit: --carve writes packets as they are: leave it out, or --redact")
+		return cli.Usagef("audit: --carve writes packets as they are: leave it out, or --redact")
 	}
 	return nil
 }
@@ -156,17 +157,17 @@ func audit(ctx context.Context, f *auditFlags, paths []string, stdout, stderr io
 		return err
 	}
 	c.All = f.all
-	c.Carve = pcaps.Carve{Dir: f.carve, Application: "sstpwarden " + version()}
+	c.Carve = pcaps.Carve{Dir: f.carve, Application: "sstpwarden " + cli.Version()}
 	if c.Compare, err = f.comparison(ctx); err != nil {
 		return err
 	}
 	inputs, err := pcaps.Inputs(paths)
 	if err != nil {
-		return &exitError{status: exitUsage, err: err}
+		return &cli.ExitError{Status: cli.ExitUsage, Err: err}
 	}
 	if f.carve != "" { // what cannot be written should be told before an hour's audit
 		if err := os.MkdirAll(f.carve, 0o700); err != nil {
-			return &exitError{status: exitUsage, err: fmt.Errorf("making the folder of carved captures: %w", err)}
+			return &cli.ExitError{Status: cli.ExitUsage, Err: fmt.Errorf("making the folder of carved captures: %w", err)}
 		}
 	}
 	c.Gate = f.gate(decider)
@@ -178,7 +179,7 @@ func audit(ctx context.Context, f *auditFlags, paths []string, stdout, stderr io
 	logs.record(c.Gate)
 	out, err := createOutput(f.out, stdout, f.files(inputs))
 	if err != nil {
-		return &exitError{status: exitUsage, err: err}
+		return &cli.ExitError{Status: cli.ExitUsage, Err: err}
 	}
 	defer out.abandon()
 	w := bufio.NewWriterSize(out, 1<<16)
@@ -192,7 +193,7 @@ func audit(ctx context.Context, f *auditFlags, paths []string, stdout, stderr io
 	summary, err := pcaps.Run(ctx, inputs, c)
 	bar.end()
 	if err := decider.failed(); err != nil {
-		return &exitError{status: exitFailed, err: fmt.Errorf("preparing the policy: %w", err)}
+		return &cli.ExitError{Status: cli.ExitFailed, Err: fmt.Errorf("preparing the policy: %w", err)}
 	}
 	logs.close(ctx, &summary)
 	written := errors.Join(rep.End(&summary), w.Flush())
@@ -226,13 +227,13 @@ func auditStatus(err error, s *event.Summary, found bool, stderr io.Writer) erro
 	tellErrors(s.Errors, stderr)
 	switch {
 	case err != nil && !errors.Is(err, context.Canceled):
-		return &exitError{status: exitFailed, err: fmt.Errorf("audit: %w", err)}
+		return &cli.ExitError{Status: cli.ExitFailed, Err: fmt.Errorf("audit: %w", err)}
 	case found:
-		return &exitError{status: exitFound}
+		return &cli.ExitError{Status: cli.ExitFound}
 	case err != nil:
-		return &exitError{status: exitFailed, err: errors.New("audit: stopped; the result covers what was read until then")}
+		return &cli.ExitError{Status: cli.ExitFailed, Err: errors.New("audit: stopped; the result covers what was read until then")}
 	case len(s.Errors) > 0:
-		return &exitError{status: exitFailed}
+		return &cli.ExitError{Status: cli.ExitFailed}
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"sstpwarden/cmd/cli"
 	"sstpwarden/policies"
 	"sstpwarden/policies/decisionlog"
 	"sstpwarden/policies/event"
@@ -42,17 +43,17 @@ func (f *logFlags) check(taken bool) error {
 	for _, dest := range append([]string{f.decisionLog}, f.events...) {
 		switch {
 		case dest == "-" && taken:
-			return usageError("two things cannot go to standard output: give one of --out, --events and --decision-log a file")
+			return cli.Usagef("two things cannot go to standard output: give one of --out, --events and --decision-log a file")
 		case dest == "-":
 			taken = true
 		}
 	}
 	if f.whenFull != "wait" && f.whenFull != "lose" {
-		return usageError("--when-full %s is not known: use wait or lose", f.whenFull)
+		return cli.Usagef("--when-full %s is not known: use wait or lose", f.whenFull)
 	}
 	for _, what := range f.logMask {
 		if what != "users" && what != "addresses" {
-			return usageError("--decision-log-mask %s is not known: use users, addresses, or users,addresses", what)
+			return cli.Usagef("--decision-log-mask %s is not known: use users, addresses, or users,addresses", what)
 		}
 	}
 	return nil
@@ -85,7 +86,7 @@ func (f *logFlags) open(redact, taken bool, stderr io.Writer) (*logs, error) {
 	}
 	key, err := f.key()
 	if err != nil {
-		return nil, &exitError{status: exitUsage, err: err}
+		return nil, &cli.ExitError{Status: cli.ExitUsage, Err: err}
 	}
 	l := &logs{flags: f, stderr: stderr}
 	if redact {
@@ -103,7 +104,7 @@ func (f *logFlags) open(redact, taken bool, stderr io.Writer) (*logs, error) {
 		if err != nil {
 			return nil, err
 		}
-		o := decisionlog.Options{Key: key, Labels: map[string]string{"version": version()}}
+		o := decisionlog.Options{Key: key, Labels: map[string]string{"version": cli.Version()}}
 		if redact || slices.Contains(f.logMask, "users") {
 			o.Mask.Users = event.RedactHash
 		}
@@ -155,7 +156,7 @@ func (l *logs) sink(dest, what string) (*sink.Sink, error) {
 	})
 	if err != nil {
 		l.abandon()
-		return nil, &exitError{status: exitUsage, err: fmt.Errorf("opening the destination of %s: %w", what, err)}
+		return nil, &cli.ExitError{Status: cli.ExitUsage, Err: fmt.Errorf("opening the destination of %s: %w", what, err)}
 	}
 	l.sinks = append(l.sinks, named{s, what})
 	return s, nil

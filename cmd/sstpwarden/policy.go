@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"sstpwarden/cmd/cli"
 	"sstpwarden/policies/event"
 	"sstpwarden/policies/opa"
 )
@@ -32,7 +33,7 @@ the set that is built in decides; "sstpwarden policy init DIR" writes it out.`,
 func takes(least, most int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < least || most > 0 && len(args) > most {
-			return usageError("%s: want %s, got %s", strings.TrimPrefix(cmd.CommandPath(), "sstpwarden "), what, count(uint64(len(args)), "argument"))
+			return cli.Usagef("%s: want %s, got %s", strings.TrimPrefix(cmd.CommandPath(), "sstpwarden "), what, count(uint64(len(args)), "argument"))
 		}
 		return nil
 	}
@@ -81,7 +82,7 @@ func loadPolicy(ctx context.Context, f *policyFlags, path string) (*opa.Decider,
 	}
 	d, err := opa.Load(ctx, src)
 	if err != nil {
-		return nil, &exitError{status: exitUsage, err: err}
+		return nil, &cli.ExitError{Status: cli.ExitUsage, Err: err}
 	}
 	return d, nil
 }
@@ -122,8 +123,8 @@ folder or a bundle it checks --data against the policies that are built in.`,
 
 // asFailed gives an error that is the answer to what was asked, and no misuse.
 func asFailed(err error) error {
-	if e, ok := err.(*exitError); ok { //nolint:errorlint // it was just made
-		e.status = exitFailed
+	if e, ok := err.(*cli.ExitError); ok { //nolint:errorlint // it was just made
+		e.Status = cli.ExitFailed
 	}
 	return err
 }

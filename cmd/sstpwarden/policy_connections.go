@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"sstpwarden/cmd/cli"
 	"sstpwarden/inspect/tlskeys"
 	"sstpwarden/pcaps"
 	"sstpwarden/policies"
@@ -35,15 +36,15 @@ func (f *inspectFlags) register(fl *pflag.FlagSet) {
 // config makes what an audit needs of the flags.
 func (f *inspectFlags) config(stderr io.Writer) (c pcaps.Config, err error) {
 	if f.workers < 0 {
-		return c, usageError("--workers %d makes no sense: use 1 or more, or 0 for one a processor", f.workers)
+		return c, cli.Usagef("--workers %d makes no sense: use 1 or more, or 0 for one a processor", f.workers)
 	}
 	c.Workers = f.workers
 	if c.Rules, err = loadRules(f.rules); err != nil {
-		return c, &exitError{status: exitUsage, err: err}
+		return c, &cli.ExitError{Status: cli.ExitUsage, Err: err}
 	}
 	var keys *tlskeys.Keys
 	if keys, err = loadKeys(f.keylogs, f.rsaKeys, stderr); err != nil {
-		return c, &exitError{status: exitUsage, err: err}
+		return c, &cli.ExitError{Status: cli.ExitUsage, Err: err}
 	}
 	c.Keys = keys
 	return c, nil
@@ -64,7 +65,7 @@ func connections(ctx context.Context, f *inspectFlags, paths []string, stderr io
 	for _, path := range paths {
 		recorded, err := holdsEvents(path)
 		if err != nil {
-			return &exitError{status: exitUsage, err: fmt.Errorf("reading connections: %w", err)}
+			return &cli.ExitError{Status: cli.ExitUsage, Err: fmt.Errorf("reading connections: %w", err)}
 		}
 		if recorded {
 			if err := readEvents(path, take); err != nil {
@@ -74,7 +75,7 @@ func connections(ctx context.Context, f *inspectFlags, paths []string, stderr io
 		}
 		inputs, err := pcaps.Inputs([]string{path})
 		if err != nil {
-			return &exitError{status: exitUsage, err: err}
+			return &cli.ExitError{Status: cli.ExitUsage, Err: err}
 		}
 		summary, err := pcaps.Run(ctx, inputs, c)
 		if err != nil {
@@ -84,7 +85,7 @@ func connections(ctx context.Context, f *inspectFlags, paths []string, stderr io
 		bad = bad || len(summary.Errors) > 0
 	}
 	if bad {
-		return &exitError{status: exitFailed}
+		return &cli.ExitError{Status: cli.ExitFailed}
 	}
 	return nil
 }
@@ -126,7 +127,7 @@ func readEvents(path string, take func(in policies.Input) error) error {
 	if path != "-" {
 		var err error
 		if file, err = os.Open(path); err != nil {
-			return &exitError{status: exitUsage, err: err}
+			return &cli.ExitError{Status: cli.ExitUsage, Err: err}
 		}
 		defer func() { _ = file.Close() }() // it was only read
 	}
@@ -137,7 +138,7 @@ func readEvents(path string, take func(in policies.Input) error) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return &exitError{status: exitFailed, err: fmt.Errorf("reading events of %s: %w", path, err)}
+			return &cli.ExitError{Status: cli.ExitFailed, Err: fmt.Errorf("reading events of %s: %w", path, err)}
 		case e == nil:
 			continue // a summary
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sstpwarden/cmd/cli"
 	"sstpwarden/policies"
 	"sstpwarden/policies/event"
 )
@@ -51,9 +52,9 @@ those on which they differ: what would this policy have done last month?`,
 func (f *diffFlags) run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	switch {
 	case f.format != "table" && f.format != "json":
-		return usageError("policy diff: --format %s is not known: use table or json", f.format)
+		return cli.Usagef("policy diff: --format %s is not known: use table or json", f.format)
 	case f.failOn != "" && f.failOn != "change":
-		return usageError("policy diff: --fail-on %s is not known: use change", f.failOn)
+		return cli.Usagef("policy diff: --fail-on %s is not known: use change", f.failOn)
 	}
 	before, after := f.policyFlags, f.policyFlags
 	before.data = append(f.oldData, f.data...)
@@ -85,14 +86,14 @@ func (f *diffFlags) run(ctx context.Context, args []string, stdout, stderr io.Wr
 		changed++
 		return show(&in, &p)
 	})
-	if e, ok := errors.AsType[*exitError](err); err != nil && (!ok || e.err != nil) {
+	if e, ok := errors.AsType[*cli.ExitError](err); err != nil && (!ok || e.Err != nil) {
 		return failed(errors.Join(err, w.Flush()))
 	}
 	if end := errors.Join(f.end(w, c, flows, changed), w.Flush()); end != nil {
 		return printed(end)
 	}
 	if changed > 0 && f.failOn == "change" {
-		return &exitError{status: exitFound}
+		return &cli.ExitError{Status: cli.ExitFound}
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sstpwarden/cmd/cli"
 	"sstpwarden/inspect"
 	"sstpwarden/policies"
 	"sstpwarden/policies/event"
@@ -33,7 +34,7 @@ prints what they decide.`,
 		Args: takes(1, 0, "events or captures"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if format != "table" && format != "json" {
-				return usageError("policy eval: --format %s is not known: use table or json", format)
+				return cli.Usagef("policy eval: --format %s is not known: use table or json", format)
 			}
 			d, err := loadPolicy(cmd.Context(), &p, p.path)
 			if err != nil {
@@ -65,14 +66,14 @@ func evalAll(ctx context.Context, d policies.Decider, timeout time.Duration, f *
 		counts[a.Outcome()]++
 		return out.take(&in, a)
 	})
-	if e, ok := errors.AsType[*exitError](err); err != nil && (!ok || e.err != nil) {
+	if e, ok := errors.AsType[*cli.ExitError](err); err != nil && (!ok || e.Err != nil) {
 		return failed(err)
 	}
 	if err := out.end(counts); err != nil {
 		return printed(err)
 	}
 	if err != nil || counts["error"] > 0 {
-		return &exitError{status: exitFailed}
+		return &cli.ExitError{Status: cli.ExitFailed}
 	}
 	return nil
 }
@@ -162,13 +163,13 @@ func tally(counts map[string]uint64) string {
 
 // failed gives err the exit status of what could not be done, unless it has one.
 func failed(err error) error {
-	if _, ok := errors.AsType[*exitError](err); ok {
+	if _, ok := errors.AsType[*cli.ExitError](err); ok {
 		return err
 	}
 	if errors.Is(err, context.Canceled) {
 		err = errors.New("stopped")
 	}
-	return &exitError{status: exitFailed, err: err}
+	return &cli.ExitError{Status: cli.ExitFailed, Err: err}
 }
 
 // printReads tells what of a connection policies look at.

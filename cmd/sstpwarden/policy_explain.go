@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sstpwarden/cmd/cli"
 	"sstpwarden/policies"
 	"sstpwarden/policies/opa"
 )
@@ -31,7 +32,7 @@ takes the connections that are not allowed silently, or those of --flow.`,
 		Args:    takes(1, 0, "events or captures"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if format != "text" && format != "json" {
-				return usageError("policy explain: --format %s is not known: use text or json", format)
+				return cli.Usagef("policy explain: --format %s is not known: use text or json", format)
 			}
 			ctx := cmd.Context()
 			d, err := loadPolicy(ctx, &p, p.path)
@@ -65,7 +66,7 @@ takes the connections that are not allowed silently, or those of --flow.`,
 				return printed(flushed)
 			}
 			if err == nil && explained == 0 {
-				return &exitError{status: exitFailed, err: errors.New("policy explain: nothing to explain: no connection of that kind; --all explains those that are allowed silently too")}
+				return &cli.ExitError{Status: cli.ExitFailed, Err: errors.New("policy explain: nothing to explain: no connection of that kind; --all explains those that are allowed silently too")}
 			}
 			if err != nil {
 				return failed(err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sstpwarden/cmd/cli"
 	"sstpwarden/policies"
 	"sstpwarden/policies/event"
 )
@@ -31,7 +32,7 @@ or one of the worked examples. It overwrites nothing.`,
 				return err
 			}
 			if err := writeSet(args[0], set); err != nil {
-				return &exitError{status: exitFailed, err: err}
+				return &cli.ExitError{Status: cli.ExitFailed, Err: err}
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: written. Next: sstpwarden policy test %[1]s; sstpwarden audit --policy %[1]s FILE\n", event.Printable(args[0]))
 			return printed(err)
@@ -47,7 +48,7 @@ func policySet(example string) (fs.FS, error) {
 	}
 	set, err := policies.Example(example)
 	if err != nil {
-		return nil, usageError("policy init: there is no example %s: use %s", example, strings.Join(policies.Examples(), ", "))
+		return nil, cli.Usagef("policy init: there is no example %s: use %s", example, strings.Join(policies.Examples(), ", "))
 	}
 	return set, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sstpwarden/cmd/cli"
 	"sstpwarden/policies"
 	"sstpwarden/policies/event"
 	"sstpwarden/policies/opa"
@@ -37,14 +38,14 @@ the policies that are built in.`,
 		Args: takes(0, 1, "one folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if format != "text" && format != "json" {
-				return usageError("policy test: --format %s is not known: use text or json", format)
+				return cli.Usagef("policy test: --format %s is not known: use text or json", format)
 			}
 			if coverage < 0 || coverage > 100 {
-				return usageError("policy test: --coverage %v makes no sense: use 0 to 100", coverage)
+				return cli.Usagef("policy test: --coverage %v makes no sense: use 0 to 100", coverage)
 			}
 			only, err := regexp.Compile(run)
 			if err != nil {
-				return usageError("policy test: --run: %w", err)
+				return cli.Usagef("policy test: --run: %w", err)
 			}
 			set, src, err := testedSet(args)
 			if err != nil {
@@ -53,20 +54,20 @@ the policies that are built in.`,
 			src.Data = data
 			o := opa.TestOptions{Run: only, Root: src.Path}
 			if o.Data, err = src.ReadData(); err != nil {
-				return &exitError{status: exitFailed, err: err}
+				return &cli.ExitError{Status: cli.ExitFailed, Err: err}
 			}
 			report, err := opa.RunTests(cmd.Context(), set, o)
 			if err != nil {
-				return &exitError{status: exitFailed, err: fmt.Errorf("testing %s: %w", name(src.Path), err)}
+				return &cli.ExitError{Status: cli.ExitFailed, Err: fmt.Errorf("testing %s: %w", name(src.Path), err)}
 			}
 			if err := printTests(cmd.OutOrStdout(), &report, format, verbose); err != nil {
 				return printed(err)
 			}
 			switch {
 			case !report.Passed():
-				return &exitError{status: exitFailed}
+				return &cli.ExitError{Status: cli.ExitFailed}
 			case report.Coverage < coverage:
-				return &exitError{status: exitFailed, err: fmt.Errorf("testing %s: %.1f %% of the policies are covered, --coverage asks for %v", name(src.Path), report.Coverage, coverage)}
+				return &cli.ExitError{Status: cli.ExitFailed, Err: fmt.Errorf("testing %s: %.1f %% of the policies are covered, --coverage asks for %v", name(src.Path), report.Coverage, coverage)}
 			}
 			return nil
 		},
@@ -92,9 +93,9 @@ func testedSet(args []string) (fs.FS, opa.Source, error) {
 	info, err := os.Stat(src.Path)
 	switch {
 	case err != nil:
-		return nil, src, &exitError{status: exitUsage, err: fmt.Errorf("testing policies: %w", err)}
+		return nil, src, &cli.ExitError{Status: cli.ExitUsage, Err: fmt.Errorf("testing policies: %w", err)}
 	case !info.IsDir():
-		return nil, src, usageError("policy test: %s is no folder: tests are read from a folder, not from a bundle", src.Path)
+		return nil, src, cli.Usagef("policy test: %s is no folder: tests are read from a folder, not from a bundle", src.Path)
 	}
 	return os.DirFS(src.Path), src, nil
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"time"
 
+	"sstpwarden/cmd/cli"
 	"sstpwarden/inspect"
 	"sstpwarden/pcaps/report"
 	"sstpwarden/policies/event"
@@ -23,7 +24,7 @@ func (f *auditFlags) reporter(w io.Writer, colour bool, rs *inspect.Ruleset, pat
 		return report.NewCSV(w)
 	case "html":
 		return report.NewHTML(w, report.HTMLOptions{
-			Program: "sstpwarden " + version(), Generated: time.Now(), Inputs: paths,
+			Program: "sstpwarden " + cli.Version(), Generated: time.Now(), Inputs: paths,
 			Settings: rs.Settings(), RulesRevision: rs.Revision(), All: f.all,
 		})
 	}

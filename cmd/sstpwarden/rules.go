@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
+	"sstpwarden/cmd/cli"
 	"sstpwarden/inspect"
 	"sstpwarden/policies/event"
 	"sstpwarden/rules"
@@ -32,7 +33,7 @@ func newRules() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			rs, err := loadRules(file)
 			if err != nil {
-				return &exitError{status: exitUsage, err: err}
+				return &cli.ExitError{Status: cli.ExitUsage, Err: err}
 			}
 			return listRules(cmd, rs)
 		},
@@ -44,7 +45,7 @@ func newRules() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			rs, err := loadRules(file)
 			if err != nil {
-				return &exitError{status: exitUsage, err: err}
+				return &cli.ExitError{Status: cli.ExitUsage, Err: err}
 			}
 			return explainRule(cmd, rs, args[0])
 		},
@@ -59,7 +60,7 @@ func newRules() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			rs, err := rules.Load(args[0])
 			if err != nil {
-				return &exitError{status: exitFailed, err: err}
+				return &cli.ExitError{Status: cli.ExitFailed, Err: err}
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d rules, revision %s: good\n", event.Printable(args[0]), len(rs.Rules()), rs.Revision())
 			return printed(err)
@@ -101,7 +102,7 @@ func printed(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &exitError{status: exitFailed, err: fmt.Errorf("printing: %w", err)}
+	return &cli.ExitError{Status: cli.ExitFailed, Err: fmt.Errorf("printing: %w", err)}
 }
 
 func weight(r *inspect.Rule) string {
@@ -152,7 +153,7 @@ func explainRule(cmd *cobra.Command, rs *inspect.Ruleset, id string) error {
 		_, err = cmd.OutOrStdout().Write(b.Bytes())
 		return printed(err)
 	}
-	return &exitError{status: exitFailed, err: fmt.Errorf("there is no rule %s: sstpwarden rules list shows them all", strconv.Quote(id))}
+	return &cli.ExitError{Status: cli.ExitFailed, Err: fmt.Errorf("there is no rule %s: sstpwarden rules list shows them all", strconv.Quote(id))}
 }
 
 // likelihood puts decibans in words.
