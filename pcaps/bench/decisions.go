@@ -1,13 +1,9 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"fmt"
-	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -23,40 +19,9 @@ const (
 	maxLog      = 10       // per cent of the audit's time
 )
 
-// decisions measures what the policy costs: the medians of BenchmarkDecide of
-// policies/opa, in nanoseconds by name.
+// decisions measures what the policy costs, in nanoseconds by name.
 func decisions(ctx context.Context) (map[string]float64, error) {
-	cmd := exec.CommandContext(ctx, "go", "test", "./policies/opa", "-run", "^$", "-bench", "^BenchmarkDecide$",
-		"-count", strconv.Itoa(decisionRounds), "-cpu", "1")
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("measuring decisions: %w\n%s", err, out)
-	}
-	return benchmarks(out)
-}
-
-// benchmarks reads the medians from what go test prints.
-func benchmarks(out []byte) (map[string]float64, error) {
-	all := map[string][]float64{}
-	lines := bufio.NewScanner(bytes.NewReader(out))
-	for lines.Scan() {
-		f := strings.Fields(lines.Text())
-		if len(f) < 4 || f[3] != "ns/op" {
-			continue
-		}
-		ns, err := strconv.ParseFloat(f[2], 64)
-		if err != nil {
-			return nil, fmt.Errorf("measuring decisions: %q: %w", lines.Text(), err)
-		}
-		_, name, _ := strings.Cut(f[0], "/")
-		all[name] = append(all[name], ns)
-	}
-	medians := make(map[string]float64, len(all))
-	for name, ns := range all {
-		slices.Sort(ns)
-		medians[name] = ns[len(ns)/2]
-	}
-	return medians, lines.Err()
+	return goBench(ctx, "./policies/opa", "^BenchmarkDecide$", decisionRounds, "-cpu", "1")
 }
 
 // decisionTargets compares decisions with a bare evaluation of the same policy.

@@ -72,6 +72,13 @@ func (o *options) run(ctx context.Context, w io.Writer) error {
 		return err
 	}
 
+	p.printf("\nTunnels over loopback TCP, both ends in one process:\n")
+	through, err := tunnels(ctx)
+	if err != nil {
+		return err
+	}
+	p.printf("%s", tunnelTable(through))
+
 	ours, ndpi, tshark := onEdge[0], onEdge[4], onEdge[5]
 	p.printf("%s", targetList(append([]target{
 		faster(ndpi, ours, timesNDPI),
@@ -80,6 +87,7 @@ func (o *options) run(ctx context.Context, w io.Writer) error {
 		smaller("peak memory, SYN flood", onFlood[0], memoryLimit),
 		logTarget(logged[1], logged[0]),
 		logTarget(logged[2], logged[0]),
+		tunnelTarget(through),
 	}, decisionTargets(ns)...)))
 	p.printf("%s", noise(before, load(), append(onEdge, onFlood...), time.Since(began)))
 	return p.err
