@@ -9,19 +9,23 @@ PGO           := cmd/sstpwarden/audit.pgo
 export GOFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint fmt cover fuzz golden bench pgo clean
+.PHONY: help build demo test interop lint fmt cover fuzz golden bench pgo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## build bin/sstpwarden
+build: ## build bin/sstpwarden and bin/sstplab
 	CGO_ENABLED=0 $(GO) build -trimpath -pgo=$(PGO) -o $(BIN)/sstpwarden ./cmd/sstpwarden
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/sstplab ./cmd/sstplab
 
 demo: build ## audit the captures that come with the source
 	$(BIN)/sstpwarden audit --keylog pcaps/testdata/demo.keys pcaps/testdata
 
 test: ## all tests
 	CGO_ENABLED=0 $(GO) test ./...
+
+interop: ## the SSTP endpoint against sstpc, pppd and squid in a virtual machine (root, Debian)
+	CGO_ENABLED=0 $(GO) test -tags interop -count=1 -v -timeout 25m ./pcaps/interop/...
 
 lint: ## golangci-lint, built on first use
 	$(GO) run $(GOLANGCI_LINT) run ./...

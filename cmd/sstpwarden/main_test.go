@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"sstpwarden/cmd/cli/clitest"
+
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -34,26 +36,9 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"status": status,
+			"status": clitest.Status("sstpwarden"),
 		},
 	})
-}
-
-// status runs the program and wants an exit status: status 3 audit ...
-func status(ts *testscript.TestScript, _ bool, args []string) {
-	if len(args) < 2 {
-		ts.Fatalf("usage: status N ARG...")
-	}
-	err := ts.Exec("sstpwarden", args[1:]...)
-	got := 0
-	if e, ok := err.(*exec.ExitError); ok { //nolint:errorlint // testscript hands it on as it is
-		got = e.ExitCode()
-	} else if err != nil {
-		ts.Fatalf("%v", err)
-	}
-	if want := args[0]; want != string(rune('0'+got)) {
-		ts.Fatalf("exit status %d, want %s", got, want)
-	}
 }
 
 var shBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
@@ -79,10 +64,14 @@ func TestREADME(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	lab := t.TempDir()
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", lab, "../sstplab").CombinedOutput(); err != nil {
+		t.Fatalf("building sstplab: %v\n%s", err, out)
+	}
 	for _, b := range blocks {
 		cmd := exec.CommandContext(t.Context(), "sh", "-e", "-c", b[1])
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(self)+":"+os.Getenv("PATH"))
+		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(self)+":"+lab+":"+os.Getenv("PATH"))
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Errorf("%s\n%v\n%s", b[1], err, out)

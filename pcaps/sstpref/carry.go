@@ -19,7 +19,8 @@ type Port interface {
 	// Deliver takes one IP packet, which is valid only during the call. While it
 	// waits, nothing more is read from the other end. An error ends the session.
 	Deliver(p []byte) error
-	// Close is called when the session is over.
+	// Close is called when the session is over. A Deliver that waits then has to
+	// return.
 	Close() error
 }
 

@@ -115,6 +115,7 @@ func newSession(c net.Conn, m *profile.Messages, faults *Faults, log *slog.Logge
 		s.lengthReserved = 0xf
 	}
 	s.out = newWriter(c, m.Coalesce, *faults)
+	s.out.giveUp = func() { _ = c.Close() } // the writer says why
 	return s
 }
 

@@ -41,8 +41,10 @@ func (s *Session) onCall(e call.Event) {
 func (s *Session) callEnds(e *call.Error) {
 	switch {
 	case s.wanted || s.err != nil:
-	case e.Op == call.OpDisconnect && e.Remote:
+	case e.Op == call.OpDisconnect && e.Remote && s.isUp():
 		s.err = ErrDisconnected
+	case e.Op == call.OpDisconnect && e.Remote:
+		s.err = failed(s.at, e, "")
 	case errors.Is(e, io.EOF):
 		s.err = failed(s.at, errors.New("the other end closed the connection without a word"), "")
 	case s.isUp():

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strconv"
 	"strings"
 
@@ -59,6 +60,8 @@ func readResponse(r *headReader) (httphead.Response, error) {
 	case errors.Is(err, io.EOF):
 		return h, failed(StepHTTP, errors.New("the server closed the connection instead of an answer"),
 			"is it an SSTP server, and does it know this name?")
+	case isTimeout(err):
+		return h, failed(StepHTTP, fmt.Errorf("no answer within %v", httpTimeout), lookTimeout[StepHTTP])
 	case err != nil:
 		if _, ok := errors.AsType[*httphead.SyntaxError](err); ok {
 			err = fmt.Errorf("the answer is no HTTP: %w", err)
@@ -73,6 +76,11 @@ func readResponse(r *headReader) (httphead.Response, error) {
 			"it is a web server that takes any method")
 	}
 	return h, nil
+}
+
+func isTimeout(err error) bool {
+	e, ok := errors.AsType[net.Error](err)
+	return ok && e.Timeout()
 }
 
 // printable makes text from the wire fit for one line.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"time"
 
 	"sstpwarden/inspect/httphead"
 )
@@ -64,9 +65,18 @@ func (d *dialer) connect(ctx context.Context, user, password string) (net.Conn, 
 	}
 	stop := closeOn(ctx, c)
 	r := &headReader{from: c}
-	err = d.ask(c, r, user, password)
-	if !stop() {
-		err = ctx.Err()
+	if err = c.SetDeadline(time.Now().Add(d.HandshakeTimeout)); err == nil {
+		err = d.ask(c, r, user, password)
+	}
+	switch {
+	case !stop():
+		err = failed(StepProxy, ctx.Err(), "the proxy does not answer")
+	case isTimeout(err):
+		err = failed(StepProxy, fmt.Errorf("no answer from %s within %v", d.Proxy.Addr, d.HandshakeTimeout), "is it an HTTP proxy?")
+	case err == nil:
+		err = c.SetDeadline(time.Time{})
+	case !errors.Is(err, errAuthenticate):
+		err = failed(StepProxy, err, "is it an HTTP proxy?")
 	}
 	if err != nil {
 		_ = c.Close() // it is of no use
@@ -78,12 +88,12 @@ func (d *dialer) connect(ctx context.Context, user, password string) (net.Conn, 
 // ask sends CONNECT and reads the answer.
 func (d *dialer) ask(c net.Conn, r *headReader, user, password string) error {
 	if _, err := c.Write(d.Profile.Connect(d.Host, d.Port, user, password)); err != nil {
-		return failed(StepProxy, err, "")
+		return err
 	}
 	var s httphead.Scanner
 	h, err := read(r, s.Response)
 	if err != nil {
-		return failed(StepProxy, fmt.Errorf("the answer to CONNECT: %w", err), "is it an HTTP proxy?")
+		return fmt.Errorf("the answer to CONNECT: %w", err)
 	}
 	scheme, _, _ := strings.Cut(h.Fields.Get("Proxy-Authenticate"), " ")
 	switch {

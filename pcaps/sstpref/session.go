@@ -205,6 +205,9 @@ func (s *Session) run(begin func() (early []byte, err error)) {
 			s.do(func(now time.Time) { s.call.TransportClosed(now, err) })
 		}
 		_ = s.conn.Close() // all that can be told is told
+		if p := s.port.Load(); p != nil {
+			_ = (*p).Close() // it holds nothing that could be lost
+		}
 	})
 	early, err := begin()
 	if err == nil {
@@ -218,9 +221,6 @@ func (s *Session) run(begin func() (early []byte, err error)) {
 		s.end()
 	})
 	writing.Wait()
-	if p := s.port.Load(); p != nil {
-		_ = (*p).Close() // it holds nothing that could be lost
-	}
 	if s.release != nil {
 		s.release()
 	}

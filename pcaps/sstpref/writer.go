@@ -28,6 +28,7 @@ var (
 // them never waits.
 type writer struct {
 	to     io.Writer
+	giveUp func() // breaks a write that does not end; called with the lock held
 	join   int    // packets are joined up to so many bytes, 0: one write each
 	faults Faults // of writing
 
@@ -38,9 +39,10 @@ type writer struct {
 	ends   []packetEnd // of the packets in buf
 	spare  []byte
 	spareE []packetEnd
-	busy   bool // someone writes
-	held   bool // nobody is to write yet
-	closed bool // nothing more is taken
+	busy   bool          // someone writes
+	held   bool          // nobody is to write yet
+	closed bool          // nothing more is taken
+	over   chan struct{} // closed when closed or err is set
 	err    error
 	cuts   int // pieces cut so far
 }
@@ -58,7 +60,7 @@ func newWriter(to io.Writer, join int, faults Faults) *writer {
 	case faults.Join > 0:
 		join = faults.Join
 	}
-	w := &writer{to: to, join: join, faults: faults}
+	w := &writer{to: to, join: join, faults: faults, giveUp: func() {}, over: make(chan struct{})}
 	w.room.L, w.work.L = &w.mu, &w.mu
 	return w
 }
@@ -100,6 +102,7 @@ func (w *writer) control(p sstp.Packet, fault packetFault) {
 	w.work.Signal()
 	if len(w.buf) > maxControl {
 		w.fail(errNotReading)
+		w.giveUp()
 	}
 }
 
@@ -153,7 +156,7 @@ func (w *writer) close() {
 	w.mu.Lock()
 	w.closed = true
 	w.held = false
-	w.wake()
+	w.end()
 	w.mu.Unlock()
 }
 
@@ -161,11 +164,16 @@ func (w *writer) fail(err error) {
 	if w.err == nil {
 		w.err = err
 	}
-	w.wake()
+	w.end()
 }
 
-// wake tells everybody that it is over.
-func (w *writer) wake() {
+// end tells everybody that it is over.
+func (w *writer) end() {
+	select {
+	case <-w.over:
+	default:
+		close(w.over)
+	}
 	w.work.Signal()
 	w.room.Broadcast()
 }
@@ -184,7 +192,7 @@ func (w *writer) drain() {
 	for len(w.buf) > 0 && w.err == nil {
 		if len(w.buf) < w.faults.Join {
 			w.mu.Unlock()
-			time.Sleep(w.faults.JoinTime) // what comes meanwhile goes along
+			w.pause(w.faults.JoinTime) // what comes meanwhile goes along
 			w.mu.Lock()
 		}
 		buf, ends := w.buf, w.ends
@@ -209,7 +217,7 @@ func (w *writer) write(buf []byte, ends []packetEnd) error {
 	from := 0
 	for i, e := range ends {
 		if e.delay > 0 {
-			time.Sleep(e.delay)
+			w.pause(e.delay)
 		}
 		if i+1 < len(ends) && ends[i+1].delay == 0 && ends[i+1].at-from <= w.join {
 			continue
@@ -220,6 +228,14 @@ func (w *writer) write(buf []byte, ends []packetEnd) error {
 		from = e.at
 	}
 	return nil
+}
+
+// pause waits, but not when it is over.
+func (w *writer) pause(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-w.over:
+	}
 }
 
 // pieces writes b in one piece, or in those that the faults want.

@@ -81,15 +81,23 @@ func TestWriterFaults(t *testing.T) {
 		w.control(frame("c"), packetFault{bad: true})
 		w.control(frame("d"), packetFault{delay: time.Second})
 		w.release()
-		w.close()
-		if err := w.run(); err != nil {
+		ended := make(chan error)
+		go func() { ended <- w.run() }()
+		time.Sleep(time.Minute)
+		w.control(frame("e"), packetFault{delay: time.Hour})
+		time.Sleep(time.Minute)
+		w.close() // what is delayed then goes out at once
+		if err := <-ended; err != nil {
 			t.Fatal(err)
 		}
-		if want := []string{"1000000561100000059c", "1000000564"}; !slices.Equal(to.writes, want) {
+		if want := []string{"1000000561100000059c", "1000000564", "1000000565"}; !slices.Equal(to.writes, want) {
 			t.Errorf("got %v, want %v", to.writes, want)
 		}
 		if got := to.times[1].Sub(began); got != time.Second {
 			t.Errorf("delayed by %v", got)
+		}
+		if got := to.times[2].Sub(began); got != 2*time.Minute {
+			t.Errorf("what was delayed at the end went out after %v", got)
 		}
 	})
 }
