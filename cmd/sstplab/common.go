@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/pflag"
 
@@ -97,6 +98,17 @@ func openKeyLog(name string) (io.WriteCloser, error) {
 		return nil, &cli.ExitError{Status: cli.ExitUsage, Err: fmt.Errorf("opening the key log: %w", err)}
 	}
 	return f, nil
+}
+
+// lookListen says what to do when an address cannot be listened on.
+func lookListen(err error) string {
+	switch {
+	case errors.Is(err, syscall.EACCES):
+		return "; ports below 1024 take root: choose one above"
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "; another program listens there: choose another port"
+	}
+	return ""
 }
 
 // failed is the error of something that could not be done.

@@ -97,7 +97,7 @@ func (f *dialFlags) run(ctx context.Context, address string, stdout io.Writer) e
 	var proxy net.Listener
 	if f.socks != "" {
 		if proxy, err = net.Listen("tcp", f.socks); err != nil {
-			return failed("listening for --socks: %w", err)
+			return failed("listening for --socks: %w%s", err, lookListen(err))
 		}
 		closing.add(proxy.Close)
 	}

@@ -26,13 +26,14 @@ func TestMain(m *testing.M) {
 //
 //	web VAR               the address of a web server that is not on the loopback
 //	fetch PROXY URL       what the web server says through a proxy
+//	decode FILE           tshark's protocols of each packet; no warning, and all is decoded
 //	status N ARG...       sstplab, and its exit status
 //	grab VAR FILE REGEXP  what the group matches, once it is there
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"web": web, "grab": grab, "fetch": fetch, "status": clitest.Status("sstplab"),
+			"web": web, "grab": grab, "fetch": fetch, "decode": decode, "status": clitest.Status("sstplab"),
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)

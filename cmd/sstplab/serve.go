@@ -86,7 +86,7 @@ func (f *serveFlags) run(ctx context.Context, stdout io.Writer) error {
 	}
 	ln, err := net.Listen("tcp", f.listen)
 	if err != nil {
-		return failed("listening: %w", err)
+		return failed("listening: %w%s", err, lookListen(err))
 	}
 	closing.add(ln.Close)
 	netw, err := f.network(log, &closing)

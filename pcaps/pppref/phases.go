@@ -153,7 +153,7 @@ func (l *Link) fail(err *Error) {
 // terminating enters phase Terminate. A client that was asked for a method which it
 // does not have says so rather than what came of it.
 func (l *Link) terminating(err *Error) {
-	if err != nil && l.phase == Establish && l.options.untaken != "" && (err.Step == StepLCP || err.Step == StepTerminated) {
+	if err != nil && l.phase == Establish && l.options.untaken != "" && slices.Contains([]Step{StepLCP, StepTerminated, StepLowerLayer}, err.Step) {
 		err = &Error{
 			Step: StepAuthentication, Err: err,
 			Reason: "no method in common: the server wants " + l.options.untaken + ", this end can do " + optionList(l.cfg.Methods),

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 
 	utls "github.com/refraction-networking/utls"
@@ -144,7 +145,7 @@ func lookTLS(err error) string {
 		return "the server wants another version of TLS: see --tls-min, --tls-max and what --profile can do"
 	case strings.Contains(text, "handshake failure"), strings.Contains(text, "no cipher suite"):
 		return "the server and the client have no cipher suite in common"
-	case errors.Is(err, io.EOF), strings.Contains(text, "connection reset"):
+	case errors.Is(err, io.EOF), strings.Contains(text, "connection reset"), errors.Is(err, syscall.EPIPE):
 		return "something on the way may cut TLS: is the server's name (SNI) or port blocked?"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "the server, or something on the way, does not answer"

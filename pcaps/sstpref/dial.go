@@ -87,8 +87,11 @@ func Dial(ctx context.Context, config ClientConfig) (*Session, error) {
 }
 
 func (d *dialer) prepare() error {
-	if d.Host == "" {
+	switch {
+	case d.Host == "":
 		return errors.New("dialling: no host")
+	case d.Carry == nil:
+		return errors.New("dialling: nothing to carry packets")
 	}
 	if d.Port == 0 {
 		d.Port = 443

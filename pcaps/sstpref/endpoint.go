@@ -2,6 +2,7 @@ package sstpref
 
 import (
 	"cmp"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -73,6 +74,9 @@ func (s *Server) session(c net.Conn, log *slog.Logger, authenticated func()) (*S
 	}
 	lc.Assign = func(name string) (pppref.Addresses, error) {
 		lease, err := s.Assign(name)
+		if err == nil && lease.Carry == nil {
+			err = errors.New("nothing to carry packets")
+		}
 		if err != nil {
 			return pppref.Addresses{}, err
 		}

@@ -29,16 +29,19 @@ func (s *Session) onCall(e call.Event) {
 			s.log.Info("nak", "attribute", i.AttribID.String(), "status", i.Status.String())
 		}
 	case call.EventEnding:
-		s.callEnds(e.Err)
+		s.callEnds(now, e.Err)
 	case call.EventClosed:
-		s.callEnds(e.Err)
+		s.callEnds(now, e.Err)
 		s.link.LowerDown(now)
 		s.end()
 	}
 }
 
 // callEnds notes why the session ends, if that is not known yet.
-func (s *Session) callEnds(e *call.Error) {
+func (s *Session) callEnds(now time.Time, e *call.Error) {
+	if e.Op == call.OpDisconnect && e.Remote && !s.isUp() {
+		s.link.LowerDown(now) // it may know why
+	}
 	switch {
 	case s.wanted || s.err != nil:
 	case e.Op == call.OpDisconnect && e.Remote && s.isUp():
@@ -47,8 +50,8 @@ func (s *Session) callEnds(e *call.Error) {
 		s.err = failed(s.at, e, "")
 	case errors.Is(e, io.EOF):
 		s.err = failed(s.at, errors.New("the other end closed the connection without a word"), "")
-	case s.isUp():
-		s.err = failed(StepData, e, "")
+	case s.isUp() || e.Op == call.OpTransport:
+		s.err = failed(s.at, e, "")
 	default:
 		s.err = failed(StepSSTP, e, "")
 	}
@@ -94,7 +97,7 @@ func (s *Session) onLink(e pppref.Event) {
 		s.log.Info("ip6", "local", e.LocalInterface.LinkLocal().String(), "peer", e.PeerInterface.LinkLocal().String())
 		s.networkUp(ipv6)
 	case pppref.NetworkDown:
-		s.networkDown(now, e)
+		s.networkDown(e)
 	case pppref.Identified:
 		s.log.Debug("identification", "message", e.Message)
 	case pppref.Terminating:
@@ -127,7 +130,7 @@ func (s *Session) networkUp(n networks) {
 	s.carryOn()
 }
 
-func (s *Session) networkDown(now time.Time, e pppref.NetworkDown) {
+func (s *Session) networkDown(e pppref.NetworkDown) {
 	n := ipv4
 	if e.Protocol == ppp.ProtocolIPV6CP {
 		n = ipv6
@@ -139,12 +142,7 @@ func (s *Session) networkDown(now time.Time, e pppref.NetworkDown) {
 	}
 	s.pending &^= n
 	s.log.Info("network_down", "protocol", e.Protocol.String(), "reason", e.Err.Error())
-	if s.networks == 0 && s.pending == 0 {
-		s.linkEnds(e.Err)
-		s.link.Close(now, "no network")
-		return
-	}
-	s.carryOn()
+	s.carryOn() // the link ends itself where none is left
 }
 
 // carryOn hands the tunnel over once IP may pass: with IPv4, or without if there

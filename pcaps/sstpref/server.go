@@ -71,8 +71,11 @@ const openingTimeout = 20 * time.Second
 
 // NewServer returns a server, which [Server.Serve] runs.
 func NewServer(c ServerConfig) (*Server, error) {
-	if c.TLS == nil || len(c.TLS.Certificates) == 0 {
+	switch {
+	case c.TLS == nil || len(c.TLS.Certificates) == 0:
 		return nil, errors.New("serving: no certificate")
+	case c.Assign == nil:
+		return nil, errors.New("serving: no addresses for clients")
 	}
 	if c.Path == "" {
 		c.Path = sstp.URIPath

@@ -256,14 +256,13 @@ func (s *Session) read(early []byte) error {
 		if err != nil {
 			return err
 		}
+		if used > 0 {
+			s.heard.Store(int64(time.Since(s.began)) + 1)
+		}
 		have = copy(buf, buf[used:have])
 		n, err := s.conn.Read(buf[have:])
 		have += n
-		if n > 0 {
-			s.heard.Store(int64(time.Since(s.began)) + 1)
-			continue
-		}
-		if err != nil {
+		if n == 0 && err != nil {
 			if errors.Is(err, io.EOF) && have > 0 {
 				err = io.ErrUnexpectedEOF
 			}

@@ -36,6 +36,7 @@ type talk struct {
 	mss  int
 	next [2]uint32 // sequence number that either side sends next
 	owed [2]int    // bytes that either side sent and the other has not acknowledged
+	left [2]int    // bytes of the unit that either side is sending: a TLS record
 }
 
 // newTalk begins the capture's connection with that number. Connections between
@@ -59,6 +60,7 @@ func (t *talk) take(e *event, emit func(*packet) error) (err error) {
 	}
 	for i, n := range e.lost {
 		t.next[i] += uint32(n)
+		t.left[i] = max(t.left[i]-n, 0)
 	}
 	switch from := e.from; e.kind {
 	case opened:
@@ -67,7 +69,7 @@ func (t *talk) take(e *event, emit func(*packet) error) (err error) {
 		send(client, ack, nil)
 	case sent:
 		for rest := e.data; len(rest) > 0; {
-			payload := rest[:min(len(rest), t.mss)]
+			payload := rest[:t.cut(from, rest)]
 			rest = rest[len(payload):]
 			f := ack
 			if len(rest) == 0 {
@@ -87,6 +89,22 @@ func (t *talk) take(e *event, emit func(*packet) error) (err error) {
 		send(from, rst|ack, nil)
 	}
 	return err
+}
+
+// cut returns the length of the next segment of what a side sends: a TLS record has
+// segments of its own, because Wireshark opens of several SSTP packets in one
+// segment the first alone, where they are of some protocols.
+func (t *talk) cut(from side, b []byte) int {
+	const header = 5 // RFC 8446, Section 5.1
+	if t.left[from] == 0 {
+		t.left[from] = len(b)
+		if len(b) >= header && b[0] >= 20 && b[0] <= 23 && b[1] == 3 {
+			t.left[from] = header + int(b[3])<<8 + int(b[4])
+		}
+	}
+	n := min(len(b), t.left[from], t.mss)
+	t.left[from] -= n
+	return n
 }
 
 // segment makes a side's next segment.

@@ -62,6 +62,14 @@ func TestTalk(t *testing.T) {
 			},
 		},
 		{
+			"records of TLS have segments of their own", v4,
+			[]event{
+				{kind: sent, from: client, data: []byte("\x17\x03\x03\x00\x02ab\x17\x03\x03\x00\x01c\x17\x03\x03\x00\x03de")},
+				{kind: sent, from: client, data: []byte("f\x17\x03\x03\x00\x01g")},
+			},
+			[]string{"> A 1 ack 1 len 7", "> A 8 ack 1 len 6", "> PA 14 ack 1 len 7", "> A 21 ack 1 len 1", "> PA 22 ack 1 len 6"},
+		},
+		{
 			"data acknowledges", v4,
 			[]event{data(server, 1460), data(client, 5), data(server, 1460), data(server, 1460)},
 			[]string{"< PA 1 ack 1 len 1460", "> PA 1 ack 1461 len 5", "< PA 1461 ack 6 len 1460", "< PA 2921 ack 6 len 1460", "> A 6 ack 4381"},
