@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -99,6 +100,10 @@ func openKeyLog(name string) (io.WriteCloser, error) {
 	}
 	return f, nil
 }
+
+// patience is for peers that are to disconnect: PPP's timers take 6 seconds, and
+// SSTP's 5 more.
+const patience = 15 * time.Second
 
 // lookListen says what to do when an address cannot be listened on.
 func lookListen(err error) string {

@@ -117,7 +117,7 @@ func (f *dialFlags) run(ctx context.Context, address string, stdout io.Writer) e
 		return failed("%w", err)
 	}
 	err = f.use(ctx, s, inside, proxy, log)
-	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	if late := s.Disconnect(wait, "user request"); late != nil && err == nil {
 		log.Warn("disconnect", "error", "the server did not answer, and the connection was cut off")

@@ -115,7 +115,6 @@ func (f *serveFlags) serve(ctx context.Context, server *sstpref.Server, ln net.L
 	case err = <-served:
 	case <-ctx.Done():
 	}
-	const patience = 10 * time.Second // the specification's timers take 6 at most
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	if late := server.Shutdown(wait); late != nil {

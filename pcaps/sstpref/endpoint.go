@@ -119,7 +119,11 @@ func newSession(c net.Conn, m *profile.Messages, faults *Faults, log *slog.Logge
 		s.lengthReserved = 0xf
 	}
 	s.out = newWriter(c, m.Coalesce, *faults)
-	s.out.giveUp = func() { _ = c.Close() } // the writer says why
+	s.raw = c
+	if t, ok := c.(interface{ NetConn() net.Conn }); ok {
+		s.raw = t.NetConn()
+	}
+	s.out.giveUp = func() { _ = s.raw.Close() } // the writer says why
 	return s
 }
 

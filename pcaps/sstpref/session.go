@@ -26,6 +26,7 @@ import (
 // and PPP see control frames, and learn of the rest by its time.
 type Session struct {
 	conn   net.Conn
+	raw    net.Conn // below TLS: to close it without a word, which would wait for a peer that does not read
 	peer   netip.AddrPort
 	out    *writer
 	faults Faults
@@ -180,7 +181,7 @@ func (s *Session) expire() {
 		if s.ended {
 			return
 		}
-		if heard := s.heard.Load(); heard > 0 {
+		if heard := s.heard.Load(); heard > 0 && s.connected {
 			at := s.began.Add(time.Duration(heard))
 			s.call.Data(at, false)
 			if s.idleEcho {
@@ -203,6 +204,7 @@ func (s *Session) run(begin func() (early []byte, err error)) {
 	writing.Go(func() {
 		if err := s.out.run(); err != nil {
 			s.do(func(now time.Time) { s.call.TransportClosed(now, err) })
+			_ = s.raw.Close() // nothing can be told
 		}
 		_ = s.conn.Close() // all that can be told is told
 		if p := s.port.Load(); p != nil {
@@ -214,6 +216,9 @@ func (s *Session) run(begin func() (early []byte, err error)) {
 		err = s.read(early)
 	}
 	s.do(func(now time.Time) {
+		if s.out.gaveUp() {
+			err = errNotReading // which is why nothing can be read any more
+		}
 		if _, ok := errors.AsType[*StepError](err); ok && s.err == nil && !s.wanted {
 			s.err = err
 		}
@@ -417,5 +422,5 @@ func (s *Session) Close() {
 		s.end()
 	})
 	s.out.abandon(errClosed)
-	_ = s.conn.Close() // it is over either way
+	_ = s.raw.Close() // it is over either way
 }

@@ -178,6 +178,13 @@ func (w *writer) end() {
 	w.room.Broadcast()
 }
 
+// gaveUp says that the peer was given up because it does not read.
+func (w *writer) gaveUp() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err == errNotReading //nolint:errorlint // it is never wrapped
+}
+
 // abandon ends it at once.
 func (w *writer) abandon(err error) {
 	w.mu.Lock()
