@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -108,10 +109,16 @@ func (d *dialer) ask(c net.Conn, r *headReader, user, password string) error {
 		"does it let tunnels through to this host and port, and the header SSTPVERSION?")
 }
 
+var quoted = regexp.MustCompile(`"(\\.|[^"\\])*"`)
+
+// offersBasic looks for Basic among the challenges, of which a field may list several
+// (RFC 9110, Section 11.6.1).
 func offersBasic(f httphead.Fields) bool {
 	for _, v := range f.Values("Proxy-Authenticate") {
-		if scheme, _, _ := strings.Cut(v, " "); strings.EqualFold(scheme, "Basic") {
-			return true
+		for part := range strings.SplitSeq(quoted.ReplaceAllString(v, ""), ",") {
+			if scheme, _, _ := strings.Cut(strings.TrimSpace(part), " "); strings.EqualFold(scheme, "Basic") {
+				return true
+			}
 		}
 	}
 	return false
