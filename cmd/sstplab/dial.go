@@ -245,6 +245,9 @@ func (f *dialFlags) end(up sstpref.Up, t sstpref.Tunnel, log *slog.Logger) (tunn
 	if err != nil {
 		return nil, err
 	}
+	if p := up.Addresses.Peer; p.IsValid() && p != up.Peer.Addr() {
+		routes = append(routes, netip.PrefixFrom(p, p.BitLen())) // as point-to-point interfaces have it
+	}
 	d, err := ipcarry.NewClientDevice(ipcarry.ClientDeviceConfig{
 		Name: f.tun, Addrs: addrs, DNS: up.Addresses.DNS, MTU: up.MTU, Routes: routes, Keep: []netip.Addr{up.Peer.Addr()}, Log: log,
 	}, t)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"sstpwarden/inspect/ppp"
 	"sstpwarden/pcaps/pppref/pppauth"
@@ -29,9 +30,10 @@ var (
 type lcp struct {
 	link *Link
 	wishes
-	methods []pppauth.Method // server: those not refused yet, the one in turn first
-	magic   uint32           // this end's, 0 if it has none
-	loops   int              // how often it has come back
+	methods   []pppauth.Method // server: those not refused yet, the one in turn first
+	magic     uint32           // this end's, 0 if it has none
+	suggested uint32           // that of the last Nak of a request of this end's own
+	loops     int              // how often it has come back
 	// The last Authentication-Protocol of a server that this client could not take.
 	untaken string
 	peer    peerOptions
@@ -195,15 +197,42 @@ func (c *lcp) judge(o ppp.Option) (verdict, ppp.Option, *Error) {
 
 // judgeMagic follows RFC 1661, Section 6.4.
 func (c *lcp) judgeMagic(magic uint32) (verdict, ppp.Option, *Error) {
-	if magic != 0 && magic != c.magic {
+	if magic != 0 { // this end's own was sorted out before: loopReply
 		return accept, nil, nil
 	}
-	if magic != 0 {
-		if err := c.looped(); err != nil {
-			return reject, nil, err
-		}
-	}
 	return nak, ppp.MagicNumber(c.link.randomMagic()), nil
+}
+
+// loopPause is how long after hearing itself this end asks again. A loop may be gone
+// by then: a terminal echoes until the program behind it has set it up.
+const loopPause = 500 * time.Millisecond
+
+// loopReply answers a Configure-Request of LCP that is this end's own: with a
+// Configure-Nak of the Magic-Number alone, because all else in it is what this end
+// wants (RFC 1661, Section 6.4).
+func (c *lcp) loopReply(p *protocol, m configure) (reply configure, looped bool, err *Error) {
+	if p.number != ppp.ProtocolLCP || c.magic == 0 || !slices.Contains(m.Options, ppp.Option(ppp.MagicNumber(c.magic))) {
+		return configure{}, false, nil
+	}
+	if err := c.looped(); err != nil {
+		return configure{}, true, err
+	}
+	c.suggested = c.link.randomMagic()
+	reply = configure{Code: ppp.CodeConfigureNak, Identifier: m.Identifier, Options: []ppp.Option{ppp.MagicNumber(c.suggested)}}
+	return reply, true, nil
+}
+
+// isOwnNak says that m is a Configure-Nak of loopReply, come back.
+func (c *lcp) isOwnNak(p *protocol, m configure) bool {
+	return p.number == ppp.ProtocolLCP && m.Code == ppp.CodeConfigureNak && c.suggested != 0 &&
+		slices.Equal(m.Options, []ppp.Option{ppp.MagicNumber(c.suggested)})
+}
+
+// again has LCP ask with another Magic-Number, in a while.
+func (c *lcp) again() {
+	c.suggested = 0
+	c.setMagic(ppp.MagicNumber(c.link.randomMagic()))
+	c.link.lcp.deadline = c.link.now.Add(loopPause)
 }
 
 // looped counts one more request with this end's own Magic-Number.

@@ -140,6 +140,36 @@ func TestLoopedEchoes(t *testing.T) {
 	}
 }
 
+// A terminal echoes until the program behind it has set it up: what comes back then
+// is not the peer's word, and this end asks for the same again.
+func TestLoopedForAWhile(t *testing.T) {
+	e := newEnd(t, "server", serverConfig())
+	now := epoch
+	e.Open(now)
+	for range 2 {
+		first := e.heard(t)[0].(ppp.Configure)
+		e.say(t, now, ppp.ProtocolLCP, first)
+		nak := e.heard(t)[0].(ppp.Configure)
+		if nak.Code != ppp.CodeConfigureNak || len(nak.Options) != 1 {
+			t.Fatalf("its own request got %+v, want a Nak of the Magic-Number", nak)
+		}
+		e.say(t, now, ppp.ProtocolLCP, nak)
+		at, ok := e.Deadline()
+		if pause := at.Sub(now); !ok || pause != loopPause {
+			t.Fatalf("it asks again after %v, want %v", pause, loopPause)
+		}
+		now = at
+		e.Expire(now)
+		e.sent = e.sent[len(e.sent)-1:]
+		again := e.sent
+		second := e.heard(t)[0].(ppp.Configure)
+		e.sent = again
+		if second.Code != ppp.CodeConfigureRequest || len(second.Options) != len(first.Options) || cmp.Equal(second.Options, first.Options) {
+			t.Fatalf("then it asks %+v, want %+v with another Magic-Number", second, first)
+		}
+	}
+}
+
 func TestPeerTells(t *testing.T) {
 	e, now := openWith(t, func(*Config) {})
 	e.events = nil

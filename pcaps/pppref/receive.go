@@ -67,7 +67,10 @@ func (p *protocol) requested(m configure) {
 	} else if p.endless() {
 		return
 	}
-	reply, err := p.answer(m)
+	reply, looped, err := p.link.options.loopReply(p, m)
+	if !looped && err == nil {
+		reply, err = p.answer(m)
+	}
 	if err != nil {
 		p.fail(err)
 		return
@@ -174,6 +177,10 @@ func (p *protocol) refused(m configure) {
 		return
 	}
 	if p.state.negotiating() {
+		if p.link.options.isOwnNak(p, m) {
+			p.link.options.again()
+			return
+		}
 		options := m.Options
 		if m.Code == ppp.CodeConfigureReject {
 			options = p.own(m.Options)

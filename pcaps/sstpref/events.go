@@ -1,6 +1,7 @@
 package sstpref
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -84,6 +85,7 @@ func (s *Session) onLink(e pppref.Event) {
 		}
 		s.call.Authenticated(now, e.HLAK)
 	case pppref.AuthenticationFailed:
+		s.claimed = e.Name
 		s.log.Warn("refused", "user", e.Name, "method", e.Method.String(), "reason", e.Err.Error())
 		s.loginFailed(e.Err)
 	case pppref.IPv4Up:
@@ -201,7 +203,7 @@ func (s *Session) step(l pppref.Step) Step {
 func (s *Session) farewell() {
 	c := s.Counts()
 	attrs := []any{
-		"user", s.user, "seconds", time.Since(s.began).Seconds(),
+		"user", cmp.Or(s.user, s.claimed), "seconds", time.Since(s.began).Seconds(),
 		"packets_in", c.PacketsIn, "packets_out", c.PacketsOut, "bytes_in", c.BytesIn, "bytes_out", c.BytesOut, "dropped", c.Dropped,
 	}
 	switch {

@@ -46,6 +46,7 @@ type Session struct {
 	link      *pppref.Link
 	timer     *time.Timer
 	user      string
+	claimed   string   // the name of a login that failed
 	at        Step     // what is under way
 	pending   networks // those that are neither up nor down yet
 	networks  networks // those that are up
