@@ -39,7 +39,7 @@ func (f *endFlags) register(fl *pflag.FlagSet, profiles []string) {
 	f.logFlags.register(fl)
 	fl.StringVar(&f.net, "net", "", "where packets go: `tun`, a device (needs root; the default as root), or user, a stack of our own")
 	fl.StringVar(&f.profile, "profile", "reference", "behave as `NAME`: "+strings.Join(profiles, ", "))
-	fl.StringSliceVar(&f.auth, "auth", nil, "authenticate by these `METHODS`, best first: mschapv2, eap-mschapv2, eap-tls, chap-md5, pap (default: the profile's)")
+	fl.StringSliceVar(&f.auth, "auth", nil, "authenticate by these `METHODS` alone: mschapv2, eap-mschapv2, eap-tls, chap-md5, pap; serve asks for the first first, dial does what it is asked for (default: the profile's)")
 	fl.StringVar(&f.path, "path", "", "the `PATH` of SSTP on the server (default: that of the specification)")
 	fl.StringVar(&f.tlsMin, "tls-min", "", "the lowest `VERSION` of TLS: 1.0, 1.1, 1.2 (the default), 1.3")
 	fl.StringVar(&f.tlsMax, "tls-max", "", "the highest `VERSION` of TLS")

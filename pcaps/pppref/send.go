@@ -45,8 +45,12 @@ func (l *Link) cut(b []byte, fixed int) []byte {
 
 // terminateData returns the data of p's next Terminate-Request.
 func (l *Link) terminateData(p *protocol) []byte {
-	if p == l.lcp && l.cfg.Quirks.TerminateData != nil {
-		return l.cut(l.cfg.Quirks.TerminateData(l.options.magic, p.reason), packetHeader)
+	switch data := l.cfg.Quirks.TerminateData; {
+	case data == nil:
+	case p == l.lcp:
+		return l.cut(data(l.options.magic, p.reason), packetHeader)
+	default:
+		return nil
 	}
 	return []byte(p.reason[:min(len(p.reason), maxQuoted)])
 }

@@ -143,6 +143,8 @@ func lookTLS(err error) string {
 		return "what listens there does not speak TLS"
 	case strings.Contains(text, "protocol version"), strings.Contains(text, "unsupported protocol"), strings.Contains(text, "unsupported versions"):
 		return "the server wants another version of TLS: see --tls-min, --tls-max and what --profile can do"
+	case strings.Contains(text, "bad record MAC"):
+		return "the server may have chosen CBC with encrypt-then-MAC, which this profile offers and cannot do: --tls-min 1.3, or another --profile"
 	case strings.Contains(text, "handshake failure"), strings.Contains(text, "no cipher suite"):
 		return "the server and the client have no cipher suite in common"
 	case errors.Is(err, io.EOF), strings.Contains(text, "connection reset"), errors.Is(err, syscall.EPIPE):

@@ -18,9 +18,14 @@ func (s *Session) onCall(e call.Event) {
 	now := time.Now()
 	switch e.Kind {
 	case call.EventState:
+		if e.To == call.ClientConnectAckReceived {
+			s.at = StepLCP
+		}
 		s.log.Info("call", "state", e.To.String(), "cause", e.Cause)
 	case call.EventStartPPP:
-		s.at = StepLCP
+		if s.call.State() != call.ClientConnectRequestSent { // PPP that comes early waits for SSTP
+			s.at = StepLCP
+		}
 		s.link.Open(now)
 	case call.EventConnected:
 		s.connected = true
@@ -178,7 +183,7 @@ func (s *Session) linkEnds(err error) {
 		s.err = ErrDisconnected
 	default:
 		reason := errors.New(e.Reason)
-		if e.Err != nil {
+		if _, repeats := errors.AsType[*pppref.Error](e.Err); e.Err != nil && !repeats {
 			reason = fmt.Errorf("%s: %w", e.Reason, e.Err)
 		}
 		s.err = failed(s.step(e.Step), reason, "")
