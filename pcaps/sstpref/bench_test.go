@@ -3,6 +3,7 @@ package sstpref
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -61,7 +62,7 @@ func benchTLS(b *testing.B) {
 		}
 	}
 	_ = c.Close()
-	if err := <-ended; err != io.EOF {
+	if err := <-ended; !errors.Is(err, io.EOF) {
 		b.Error(err)
 	}
 }
