@@ -19,7 +19,7 @@ const (
 )
 
 var (
-	errNotReading = errors.New("the peer sends and does not read")
+	errNotReading = errors.New("the peer asks for more than it reads")
 	errClosed     = errors.New("the connection is closed")
 )
 
