@@ -17,8 +17,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// Every client with every server by every method that both do, over TLS 1.2 and
-// 1.3: a tunnel comes up, carries a megabyte each way, and is ended in good order.
+// Every client with every server by every method that the client does, over TLS 1.2
+// and 1.3 (what it has, where it is older): a tunnel comes up, carries a megabyte each
+// way, and is ended in good order. A client that sends no Call Connected is thrown out
+// by strict servers, and carries all that where they do not ask for the binding.
 func TestProfiles(t *testing.T) {
 	for _, server := range profile.ServerNames() {
 		for _, client := range profile.ClientNames() {
@@ -41,6 +43,13 @@ func TestProfiles(t *testing.T) {
 						t.Run(m.String()+" "+tls.VersionName(version), func(t *testing.T) {
 							synctest.Test(t, func(t *testing.T) { testTunnel(t, cp, sp, m, version) })
 						})
+						if cp.NoCallConnected && sp.VerifyBinding {
+							lenient := sp
+							lenient.VerifyBinding = false
+							t.Run(m.String()+" "+tls.VersionName(version)+" unbound", func(t *testing.T) {
+								synctest.Test(t, func(t *testing.T) { testTunnel(t, cp, lenient, m, version) })
+							})
+						}
 					}
 				}
 			})
