@@ -23,9 +23,6 @@ func TestServerEcho(t *testing.T) {
 
 // sstpc asks after a minute of silence, which RRAS does not break by an echo of LCP.
 func TestClientEcho(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes 65 s")
-	}
 	l, server, client := connect(t, sstpcConfig{ppp: silent}, "--hello", "5m", "--profile", "rras")
 	time.Sleep(65 * time.Second)
 	l.logHas("sstpc", "ECHO REQUEST")

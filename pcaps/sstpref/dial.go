@@ -61,8 +61,7 @@ type ClientConfig struct {
 
 	// Dial opens the TCP connection, nil for this host's network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Carry is called once IP may pass, and returns where the packets go. It must
-	// not call the Session, but for its WritePacket, MTU and addresses as told.
+	// Carry says where the packets go.
 	Carry Carrier
 	// Log gets a line for each change of state, nil for none.
 	Log *slog.Logger

@@ -119,20 +119,6 @@ func (s *Session) Err() error {
 	}
 }
 
-// Addresses returns the addresses of both ends, once the session is up.
-func (s *Session) Addresses() pppref.Addresses {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.addresses
-}
-
-// MTU returns the largest IP packet that may be sent.
-func (s *Session) MTU() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.link.MTU()
-}
-
 // Disconnect ends the session as its profile does, and waits for that. When ctx is
 // done, the connection is closed.
 func (s *Session) Disconnect(ctx context.Context, why string) error {
