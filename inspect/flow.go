@@ -19,6 +19,7 @@ type Flow struct {
 	detection Detection
 	layer     layer     // the outermost; nil once settled
 	session   *TLSFacts // of the innermost TLS; nil without
+	outerTLS  *tlsLayer // nil without TLS, and once settled
 	dialogue  dialogue
 	idle      idle
 
@@ -117,7 +118,7 @@ func (f *Flow) close() { f.closed = true }
 
 // release lets go of what only reading needs.
 func (f *Flow) release() {
-	f.layer = nil
+	f.layer, f.outerTLS = nil, nil
 	f.dialogue = dialogue{}
 	f.counts, f.lastFor, f.anchors = nil, nil, nil
 }

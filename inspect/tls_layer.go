@@ -51,7 +51,7 @@ const (
 func newTLSLayer(f *Flow, depth int) *tlsLayer {
 	l := &tlsLayer{depth: depth, facts: &TLSFacts{}}
 	if depth == 1 {
-		f.obs.TLS = l.facts
+		f.obs.TLS, f.outerTLS = l.facts, l
 	}
 	f.session = l.facts
 	if f.in.keys != nil {

@@ -17,6 +17,12 @@ const (
 	TypeSummary = "summary" // the end of an audit: Summary
 )
 
+// The values of state.
+const (
+	StateOpen   = "open"
+	StateClosed = "closed"
+)
+
 // An Event tells of one TCP connection. Source is the client, destination the
 // server, whoever's packet was seen first.
 type Event struct {
@@ -38,6 +44,10 @@ type Event struct {
 	// "sstp" or "other".
 	AppProto string `json:"app_proto,omitempty"`
 
+	// State is "open" of a connection that goes on after it was told of, and
+	// "closed" at its end: one that is worth telling of at once is told of
+	// twice. It is left out of audits, which tell once.
+	State string `json:"state,omitempty"`
 	// Seen says whose bytes were seen: "both", "client" or "server".
 	Seen string `json:"seen,omitempty"`
 	// Midstream says that the connection was running before it was seen.
@@ -67,6 +77,8 @@ type Event struct {
 	// OtherDecision is that of the policy that was compared, of an audit.
 	OtherDecision *Decision `json:"other_decision,omitempty"`
 
+	// Proxy is what the proxy did, of its own connections.
+	Proxy   *Proxy   `json:"proxy,omitempty"`
 	Connect *Connect `json:"connect,omitempty"`
 	TLS     *TLS     `json:"tls,omitempty"`
 	HTTP    *HTTP    `json:"http,omitempty"`

@@ -60,6 +60,8 @@ func fullFlow(t testing.TB) *Flow {
 		Source:   "captures/tunnel.pcapng",
 		User:     "EXAMPLE\\alice",
 		Resolved: netip.MustParseAddr("198.51.100.7"),
+		State:    StateClosed,
+		Proxy:    &Proxy{Mode: ModeExplicit, Opened: true, Bypass: "tunnel", Remembered: true, Spliced: true, End: EndDropped, Error: "reset by peer"},
 		Observation: &inspect.Observation{
 			Protocol:  "connect",
 			Seen:      [2]bool{true, true},

@@ -2,6 +2,43 @@ package event
 
 import "net/netip"
 
+// How a connection came to the proxy.
+const (
+	ModeExplicit = "explicit"
+	ModeRedirect = "redirect"
+	ModeTPROXY   = "tproxy"
+)
+
+// How a connection ended at the proxy.
+const (
+	EndClient  = "client"  // the client ended it
+	EndServer  = "server"  // the server ended it
+	EndDropped = "dropped" // the policy did
+	EndRefused = "refused" // the proxy did, by its own rules
+	EndIdle    = "idle"    // nothing came for too long
+	EndStopped = "stopped" // the proxy was stopped
+	EndError   = "error"
+)
+
+// A Proxy is what the proxy did with a connection.
+type Proxy struct {
+	Mode string `json:"mode"` // "explicit", "redirect" or "tproxy"
+	// Opened says that the connection's TLS was opened.
+	Opened bool `json:"opened,omitempty"`
+	// Bypass is why it was not, though the policy said so: "configured",
+	// "rejected" or "tunnel", see package proxy/bypass.
+	Bypass string `json:"bypass,omitempty"`
+	// Remembered says that a tunnel was found in opened TLS that the policy
+	// lets be. Opening broke it; the client's next attempt is not opened.
+	Remembered bool `json:"remembered,omitempty"`
+	// Spliced says that the kernel carries the connection.
+	Spliced bool `json:"spliced,omitempty"`
+	// End is how the connection ended, one of the words above, and Error what
+	// went wrong.
+	End   string `json:"end,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
 // A Connect is a CONNECT to a proxy and its answer.
 type Connect struct {
 	Target   string `json:"target"` // as sent, without user information

@@ -24,6 +24,10 @@ type Flow struct {
 	// Resolved is the address that a CONNECT's name was resolved to, where
 	// the point did so; zero elsewhere.
 	Resolved netip.Addr
+	// State and Proxy are as in an Event; "" and nil elsewhere than at a proxy
+	// or a packet queue.
+	State string
+	Proxy *Proxy
 	// Observation may be nil, before anything was read.
 	Observation *inspect.Observation
 	Detection   inspect.Detection
@@ -56,6 +60,7 @@ func New(f *Flow) Event {
 		Proto:       "TCP",
 		AppProto:    o.Protocol,
 
+		State:         f.State,
 		Seen:          seen(o.Seen),
 		Midstream:     o.Midstream,
 		LostBytes:     o.Lost,
@@ -70,6 +75,7 @@ func New(f *Flow) Event {
 		Server:    newServer(f, o),
 		Detection: newDetection(f.Detection),
 
+		Proxy:   newProxy(f.Proxy),
 		Connect: newConnect(o.Connect),
 		TLS:     newTLS(o.TLS),
 		HTTP:    newHTTP(o.HTTP),
@@ -78,6 +84,15 @@ func New(f *Flow) Event {
 
 		Timeline: newTimeline(o.Timeline),
 	}
+}
+
+func newProxy(p *Proxy) *Proxy {
+	if p == nil {
+		return nil
+	}
+	out := *p
+	out.Error = text(out.Error)
+	return &out
 }
 
 func newDetection(d inspect.Detection) Detection {

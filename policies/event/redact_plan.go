@@ -14,7 +14,8 @@ import (
 // never something that was read. Everything else is redacted, so a new field is
 // too until it is named here.
 var words = []string{
-	"event_type", "community_id", "proto", "app_proto", "seen",
+	"event_type", "community_id", "proto", "app_proto", "state", "seen",
+	"proxy.mode", "proxy.bypass", "proxy.end",
 	"detection.client", "detection.server", "detection.evidence.rule",
 	"decision.action", "decision.revision", "decision.ban",
 	"other_decision.action", "other_decision.revision", "other_decision.ban",

@@ -168,6 +168,12 @@ func randomFlow(r *rand.Rand) *Flow {
 	for i := range f.Detection.Evidence {
 		f.Detection.Evidence[i].Rule = "a.rule"
 	}
+	f.State = pick(r, "", StateOpen, StateClosed)
+	if f.Proxy != nil {
+		f.Proxy.Mode = pick(r, ModeExplicit, ModeRedirect, ModeTPROXY)
+		f.Proxy.Bypass = pick(r, "", "configured", "rejected", "tunnel")
+		f.Proxy.End = pick(r, "", EndClient, EndServer, EndDropped, EndRefused, EndIdle, EndStopped, EndError)
+	}
 	o := f.Observation
 	if o == nil {
 		return f
