@@ -30,7 +30,7 @@ var (
 // compile checks one rule and gives it its matchers.
 func compile(i int, r Rule, index map[string]int) (compiled, error) {
 	fail := func(field string, err error) (compiled, error) {
-		return compiled{}, &RuleError{i, r.ID, field, err}
+		return compiled{}, &RuleError{Index: i, ID: r.ID, Field: field, Err: err}
 	}
 	switch {
 	case r.ID == "":
@@ -112,15 +112,15 @@ func (c *compiled) compileMatch() (field string, err error) {
 		add(when, streamMatcher{*m.Stream})
 	}
 	if m.Connect != nil {
-		if m.Connect.Value != nil && m.Connect.Header == nil {
-			return "match.connect.value", errNoHeader
+		if field := m.Connect.headless(); field != "" {
+			return "match.connect." + field, errNoHeader
 		}
 		add(onConnect, headMatcher{*m.Connect, true})
 	}
 	if m.HTTP != nil {
-		switch {
-		case m.HTTP.Value != nil && m.HTTP.Header == nil:
-			return "match.http.value", errNoHeader
+		switch field := m.HTTP.headless(); {
+		case field != "":
+			return "match.http." + field, errNoHeader
 		case m.HTTP.Tunnel:
 			return "match.http.tunnel", errors.New("only a connect has a tunnel")
 		}
@@ -140,8 +140,11 @@ func (c *compiled) compileMatch() (field string, err error) {
 		add(onRecordOf(last.From.direction()), dialogueMatcher{*m.Dialogue})
 	}
 	if m.Run != nil {
-		if !m.Run.From.valid() {
-			return "match.run.from", fmt.Errorf("%q: use client or server", m.Run.From)
+		switch {
+		case !m.Run.From.valid() && m.Run.From != Either:
+			return "match.run.from", fmt.Errorf("%q: use client, server or either", m.Run.From)
+		case m.Run.From == Either && m.Run.OneSided:
+			return "match.run.one_sided", errors.New("either has no other side")
 		}
 		if len(m.Run.Writes) == 0 {
 			return "match.run.writes", errEmpty
@@ -188,6 +191,20 @@ func (c *compiled) compileMatch() (field string, err error) {
 		return "match", errors.New("is missing: a rule without a condition would always hold")
 	}
 	return "", nil
+}
+
+// headless gives the field that asks for something of a header where none is
+// named.
+func (m *HeadMatch) headless() (field string) {
+	switch {
+	case m.Header != nil:
+		return ""
+	case m.Value != nil:
+		return "value"
+	case m.ValueLength != nil:
+		return "value_length"
+	}
+	return ""
 }
 
 func knownMessage(name string) bool {

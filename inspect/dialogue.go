@@ -14,10 +14,16 @@ const (
 	// Section 4.6.1), indistinguishable from data. OpenSSL sends two;
 	// a server may be set to send more.
 	maxTickets = 8
+	// shortestPacket is the length of SSTP's shortest packet (MS-SSTP
+	// 2.2.1): what is shorter is a part of one, or of an HTTP head.
+	shortestPacket = 8
+	// maxFragments is how many fragments in a row are pieces of their own.
+	// What is cut into single bytes must not fill the window.
+	maxFragments = 3
 )
 
-// A piece is one application data record: who sent it, and how much
-// plaintext it holds. A record holds at most 2^14 bytes.
+// A piece is one application data record, or several fragments in a row: who
+// sent it, and how much plaintext it holds.
 type piece struct {
 	lo, hi uint16
 	from   Direction
@@ -25,11 +31,30 @@ type piece struct {
 
 func (p piece) size() Size { return Size{int(p.lo), int(p.hi)} }
 
+// of says that the piece is of that direction, of any where it is 0.
+func (p piece) of(d Direction) bool { return d == 0 || p.from == d }
+
+func (p piece) side() Side {
+	if p.from == ServerToClient {
+		return Server
+	}
+	return Client
+}
+
+// isFragment says that a record is too short for a packet of its own. Ciphers
+// that pad to blocks do not tell it from a short packet: there it is one that
+// takes no more than the least.
+func isFragment(s Size) bool {
+	const block = 16
+	return s.Hi < shortestPacket || s.Lo == 0 && s.Hi < block
+}
+
 // A turn is what one side sends before the other speaks.
 type turn struct {
-	from  Direction
-	first int // index of its first piece
-	total Size
+	from      Direction
+	first     int // index of its first piece
+	records   int // it was sent in
+	fragments int // among them
 }
 
 // A dialogue is the order and sizes of the first application data records.
@@ -40,12 +65,17 @@ type turn struct {
 type dialogue struct {
 	pieces []piece
 	turns  []turn
+	// row is how many fragments the newest turn ends with.
+	row int
+	// bytes of all records, those beyond the window too: at least so many.
+	bytes int
 	// tickets says that the first answer may stand behind session tickets.
 	tickets bool
 }
 
 // add appends a record and says whether there was room in the window.
 func (d *dialogue) add(from Direction, s Size, window int) bool {
+	d.bytes = min(d.bytes+s.Lo, math.MaxInt32)
 	if len(d.pieces) >= window {
 		return false
 	}
@@ -55,10 +85,22 @@ func (d *dialogue) add(from Direction, s Size, window int) bool {
 	}
 	if n := len(d.turns); n == 0 || d.turns[n-1].from != from {
 		d.turns = append(d.turns, turn{from: from, first: len(d.pieces)})
+		d.row = 0
+	}
+	t := &d.turns[len(d.turns)-1]
+	t.records++
+	if !isFragment(s) {
+		d.row = 0
+	} else {
+		t.fragments++
+		d.row++
+	}
+	if d.row > maxFragments {
+		last := len(d.pieces) - 1
+		s = s.plus(d.pieces[last].size())
+		d.pieces = d.pieces[:last]
 	}
 	d.pieces = append(d.pieces, piece{lo: clamp(s.Lo), hi: clamp(s.Hi), from: from})
-	t := &d.turns[len(d.turns)-1]
-	t.total = t.total.plus(s)
 	return true
 }
 

@@ -38,33 +38,52 @@ func (m dialogueMatcher) detail(d *dialogue, base int) string {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		t := d.turns[base+i]
 		fmt.Fprintf(&b, "%s ", m.Turns[i].From)
-		for j := t.first; j < d.end(base+i) && j < t.first+6; j++ {
-			if j > t.first {
-				b.WriteByte('+')
-			}
-			b.WriteString(d.pieces[j].size().String())
-		}
+		d.describe(&b, base+i)
 	}
 	return b.String()
+}
+
+// describe tells of a turn's records, or of their sum where they are many.
+func (d *dialogue) describe(b *strings.Builder, t int) {
+	const most = 6
+	var sum Size
+	n := d.turns[t].records
+	for i, p := range d.pieces[d.turns[t].first:d.end(t)] {
+		if sum = sum.plus(p.size()); n > most {
+			continue
+		}
+		if i > 0 {
+			b.WriteByte('+')
+		}
+		b.WriteString(p.size().String())
+	}
+	if n > most {
+		fmt.Fprintf(b, "%s in %d records", sum, n)
+	}
 }
 
 func (s *Step) match(d *dialogue, t int) bool {
 	if d.turns[t].from != s.From.direction() {
 		return false
 	}
+	if n := d.turns[t].fragments; s.Fragments != nil && !s.Fragments.Match(Size{n, n}) {
+		return false
+	}
 	first, end := d.turns[t].first, d.end(t)
+	over := t+1 < len(d.turns)
 	for skip := 0; skip <= d.skippable(t); skip++ {
-		if s.matchFrom(d.pieces[first+skip : end]) {
+		if s.matchFrom(d.pieces[first+skip:end], d.turns[t].records-skip, over) {
 			return true
 		}
 	}
 	return false
 }
 
-func (s *Step) matchFrom(p []piece) bool {
-	if s.Records != nil && !s.Records.Match(Size{len(p), len(p)}) {
+// matchFrom asks about a turn or what follows its tickets. Over says that the
+// turn will not grow.
+func (s *Step) matchFrom(p []piece, records int, over bool) bool {
+	if s.Records != nil && !s.Records.Match(Size{records, records}) {
 		return false
 	}
 	if s.Bytes != nil {
@@ -76,19 +95,25 @@ func (s *Step) matchFrom(p []piece) bool {
 			return false
 		}
 	}
-	return startsWith(p, s.Starts)
+	return startsWith(p, s.Starts, over)
 }
 
 // startsWith says that writes of the wanted lengths end one after another in
-// p.
-func startsWith(p []piece, writes []Lengths) bool {
+// p. Where the other side spoke behind p, the last one ended however it is cut.
+func startsWith(p []piece, writes []Lengths, over bool) bool {
 	if len(writes) == 0 {
 		return true
 	}
 	var sum Size
-	for i := range p[:min(len(p), maxWritePieces)] {
+	for i := range p {
+		if i >= maxWritePieces && (!over || len(writes) > 1) {
+			return false
+		}
 		sum = sum.plus(p[i].size())
-		if writes[0].Match(sum) && startsWith(p[i+1:], writes[1:]) {
+		if !writes[0].Match(sum) {
+			continue
+		}
+		if i < maxWritePieces && startsWith(p[i+1:], writes[1:], over) || over && len(writes) == 1 && i == len(p)-1 {
 			return true
 		}
 	}
@@ -104,7 +129,7 @@ type runMatcher struct {
 func (m runMatcher) match(f *Flow) (string, bool) {
 	d, dir := &f.dialogue, m.From.direction()
 	n := len(d.pieces)
-	if n == 0 || d.pieces[n-1].from != dir || m.OneSided && f.obs.Seen[dir.Reverse().index()] {
+	if n == 0 || !d.pieces[n-1].of(dir) || m.OneSided && f.obs.Seen[dir.Reverse().index()] {
 		return "", false
 	}
 	from := f.anchorAt(m.after)
@@ -118,16 +143,27 @@ func (m runMatcher) match(f *Flow) (string, bool) {
 	if m.Longest && !longest(d.pieces[from:], dir) {
 		return "", false
 	}
+	return m.detail(d.pieces[from+start:]), true
+}
+
+func (m runMatcher) detail(p []piece) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s ", m.From)
-	sep := ""
-	for _, p := range d.pieces[from+start:] {
-		if p.from == dir {
-			b.WriteString(sep + p.size().String())
-			sep = ", "
+	dir := m.From.direction()
+	side := Side("")
+	for i := range p {
+		if !p[i].of(dir) {
+			continue
 		}
+		if b.Len() > 0 {
+			b.WriteString(", ")
+		}
+		if s := p[i].side(); s != side {
+			b.WriteString(string(s) + " ")
+			side = s
+		}
+		b.WriteString(p[i].size().String())
 	}
-	return b.String(), true
+	return b.String()
 }
 
 // passed: what was seen stays so, and the first rule that held stays the first.
@@ -136,8 +172,8 @@ func (m runMatcher) passed(f *Flow) bool {
 		m.Within > 0 && len(f.dialogue.pieces)-f.anchorAt(m.after) > m.Within
 }
 
-// endsWith says that the newest pieces of one side are the wanted writes, and
-// where they begin.
+// endsWith says that the newest pieces of one side, or of either, are the
+// wanted writes, and where they begin.
 func endsWith(p []piece, dir Direction, writes []Lengths) (start int, ok bool) {
 	if len(writes) == 0 {
 		return len(p), true
@@ -145,8 +181,11 @@ func endsWith(p []piece, dir Direction, writes []Lengths) (start int, ok bool) {
 	want := writes[len(writes)-1]
 	var sum Size
 	for i, taken := len(p)-1, 0; i >= 0 && taken < maxWritePieces; i-- {
-		if p[i].from != dir {
+		if !p[i].of(dir) {
 			continue
+		}
+		if p[i].from != p[len(p)-1].from && dir == 0 {
+			break // nobody finishes what the other began
 		}
 		taken++
 		sum = sum.plus(p[i].size())
@@ -164,7 +203,7 @@ func endsWith(p []piece, dir Direction, writes []Lengths) (start int, ok bool) {
 func longest(p []piece, dir Direction) bool {
 	last := p[len(p)-1]
 	for _, q := range p[:len(p)-1] {
-		if q.from == dir && q.hi >= last.lo {
+		if q.of(dir) && q.hi >= last.lo {
 			return false
 		}
 	}
@@ -173,7 +212,7 @@ func longest(p []piece, dir Direction) bool {
 
 func firstOf(p []piece, dir Direction) int {
 	for i := range p {
-		if p[i].from == dir {
+		if p[i].of(dir) {
 			return i
 		}
 	}

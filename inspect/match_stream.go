@@ -30,12 +30,12 @@ func (m streamMatcher) match(f *Flow) (string, bool) {
 		return "", false
 	}
 	var detail string
-	if m.Records != nil {
+	if m.Records != nil || m.Bytes != nil {
 		if o.TLS == nil || o.Midstream {
 			return "", false
 		}
-		n := o.TLS.Records[0] + o.TLS.Records[1]
-		if !m.Records.Match(Size{n, n}) {
+		n, bytes := o.TLS.Records[0]+o.TLS.Records[1], f.dialogue.bytes
+		if m.Records != nil && !m.Records.Match(Size{n, n}) || m.Bytes != nil && !m.Bytes.Match(Size{bytes, bytes}) {
 			return "", false
 		}
 		detail = fmt.Sprintf("%d records", n)
@@ -142,7 +142,8 @@ func (m *HeadMatch) matchHeader(req *httphead.Request) (name, value string, ok b
 			if httphead.NormalizedName(req.Fields[i].Name) != httphead.NormalizedName(want) {
 				continue
 			}
-			if m.Value == nil || anyGlob(m.Value, req.Fields[i].Value) {
+			n := len(req.Fields[i].Value)
+			if (m.Value == nil || anyGlob(m.Value, req.Fields[i].Value)) && (m.ValueLength == nil || m.ValueLength.Match(Size{n, n})) {
 				return req.Fields[i].Name, req.Fields[i].Value, true
 			}
 		}

@@ -58,8 +58,10 @@ type StreamMatch struct {
 	Protocol string `yaml:"protocol,omitempty"`
 	// ServerFirst says that the server sent the first application data.
 	ServerFirst bool `yaml:"server_first,omitempty"`
-	// Records of application data, of both sides together, were seen.
+	// Records of application data, of both sides together, were seen, and
+	// Bytes of plaintext in them.
 	Records Lengths `yaml:"records,omitempty"`
+	Bytes   Lengths `yaml:"bytes,omitempty"`
 	// Exchanges of ordinary HTTP were read.
 	Exchanges Lengths `yaml:"exchanges,omitempty"`
 }
@@ -78,7 +80,9 @@ type HeadMatch struct {
 	// spelled on the wire, separated by commas.
 	HeaderOrder []string `yaml:"header_order,omitempty"`
 	// Value that the first header of Header has: '*' stands for anything.
-	Value []string `yaml:"value,omitempty"`
+	// ValueLength is how many bytes it has.
+	Value       []string `yaml:"value,omitempty"`
+	ValueLength Lengths  `yaml:"value_length,omitempty"`
 	// Status of the response.
 	Status Lengths `yaml:"status,omitempty"`
 	// Server header of the response: '*' stands for anything.
@@ -139,15 +143,19 @@ type Step struct {
 	From Side `yaml:"from"`
 	// Bytes is the whole turn. A last step's turn may still grow.
 	Bytes Lengths `yaml:"bytes,omitempty"`
-	// Records is how many records it may be cut into.
-	Records Lengths `yaml:"records,omitempty"`
+	// Records is how many records it may be cut into, Fragments how many of
+	// them are too short for any packet of SSTP, which has 8 bytes at least.
+	Records   Lengths `yaml:"records,omitempty"`
+	Fragments Lengths `yaml:"fragments,omitempty"`
 	// Starts asks that a write of the turn ends after so many bytes; in a
-	// list, that the writes after one another end so.
+	// list, that the writes after one another end so. A write may be cut into
+	// two records, and the last one of a turn that is over into any number:
+	// where it ends, the other side answered.
 	Starts []Lengths `yaml:"starts,omitempty"`
 }
 
 // A RunMatch asks for writes of one side, one after another, whatever the
-// other side sends in between.
+// other side sends in between; from Either, for writes of both as they come.
 type RunMatch struct {
 	From   Side      `yaml:"from"`
 	Writes []Lengths `yaml:"writes"`
@@ -208,18 +216,23 @@ type DestinationMatch struct {
 	Score Lengths `yaml:"score,omitempty"`
 }
 
-// Side names one end in a rule: "client" or "server".
+// Side names one end in a rule: "client" or "server", and in a run "either".
 type Side string
 
 // The sides.
 const (
 	Client Side = "client"
 	Server Side = "server"
+	Either Side = "either"
 )
 
+// direction of what the side sends; 0 of Either.
 func (s Side) direction() Direction {
-	if s == Server {
+	switch s {
+	case Client:
+		return ClientToServer
+	case Server:
 		return ServerToClient
 	}
-	return ClientToServer
+	return 0
 }

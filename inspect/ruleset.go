@@ -26,12 +26,16 @@ const (
 
 const onRecord = onClientRecord | onServerRecord
 
-// onRecordOf is the trigger of a record that one side sends.
+// onRecordOf is the trigger of a record that one side sends, or any where d is
+// 0.
 func onRecordOf(d Direction) trigger {
-	if d == ClientToServer {
+	switch d {
+	case ClientToServer:
 		return onClientRecord
+	case ServerToClient:
+		return onServerRecord
 	}
-	return onServerRecord
+	return onRecord
 }
 
 // Settings are the numbers that turn evidence into a verdict.
@@ -123,6 +127,8 @@ type RuleError struct {
 	ID    string // "" where it has none
 	Field string // as written in YAML: "match.dialogue.turns[2].bytes"
 	Err   error
+	// Others are the positions of other rules that are as wrong with it.
+	Others []int
 }
 
 func (e *RuleError) Error() string {
@@ -150,7 +156,7 @@ func NewRuleset(s Settings, rules []Rule, revision string) (*Ruleset, error) {
 	index := make(map[string]int, len(rules))
 	for i, r := range rules {
 		if j, twice := index[r.ID]; twice {
-			return nil, &RuleError{i, r.ID, "id", fmt.Errorf("rule %d has the same id: ids must differ", j+1)}
+			return nil, &RuleError{Index: i, ID: r.ID, Field: "id", Err: fmt.Errorf("rule %d has the same id: ids must differ", j+1)}
 		}
 		index[r.ID] = i
 	}
@@ -168,6 +174,9 @@ func NewRuleset(s Settings, rules []Rule, revision string) (*Ruleset, error) {
 		}
 	}
 	if err := rs.checkMemory(); err != nil {
+		return nil, err
+	}
+	if err := rs.checkOrder(); err != nil {
 		return nil, err
 	}
 	for i, c := range rs.rules {
@@ -195,12 +204,12 @@ func (rs *Ruleset) checkMemory() error {
 		}
 		for _, j := range c.after {
 			if rs.rules[j].asksOthers() {
-				return &RuleError{i, c.ID, "requires", fmt.Errorf(message, rs.rules[j].ID)}
+				return &RuleError{Index: i, ID: c.ID, Field: "requires", Err: fmt.Errorf(message, rs.rules[j].ID)}
 			}
 		}
 		for _, j := range c.unless {
 			if rs.rules[j].asksOthers() {
-				return &RuleError{i, c.ID, "unless", fmt.Errorf(message, rs.rules[j].ID)}
+				return &RuleError{Index: i, ID: c.ID, Field: "unless", Err: fmt.Errorf(message, rs.rules[j].ID)}
 			}
 		}
 	}

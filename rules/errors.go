@@ -155,18 +155,28 @@ func locate(name string, text []byte, f, merged *file, err error) error {
 	if re.Field == "rules" {
 		path = "rules"
 	}
-	if re.Index >= 0 {
-		i := re.Index
-		if f != merged {
-			i = len(f.Rules) - 1 // of rules with one id, the last is the one too many
-			for i >= 0 && f.Rules[i].ID != merged.Rules[re.Index].ID {
-				i--
-			}
-			if i < 0 {
-				return &Error{File: name, Err: err}
-			}
-		}
-		path = fmt.Sprintf("rules[%d].%s", i, re.Field)
+	if re.Index < 0 {
+		return newError(name, text, path, err)
 	}
-	return newError(name, text, path, err)
+	for _, at := range append([]int{re.Index}, re.Others...) {
+		if i := f.position(merged, at); i >= 0 {
+			wrong := *re
+			wrong.Index, wrong.ID = at, merged.Rules[at].ID
+			return newError(name, text, fmt.Sprintf("rules[%d].%s", i, re.Field), &wrong)
+		}
+	}
+	return &Error{File: name, Err: err}
+}
+
+// position gives where a rule of the merged set stands in the file, -1 where it
+// does not. Of rules with one id, the last is the one too many.
+func (f *file) position(merged *file, at int) int {
+	if f == merged {
+		return at
+	}
+	i := len(f.Rules) - 1
+	for i >= 0 && f.Rules[i].ID != merged.Rules[at].ID {
+		i--
+	}
+	return i
 }

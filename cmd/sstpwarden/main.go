@@ -28,5 +28,6 @@ Exit status: 0 done, 1 something could not be read or done, 2 wrong usage,
 		},
 	}
 	root.AddCommand(newAudit(), newPolicy(), newRules())
+	root.AddCommand(services()...)
 	return root
 }

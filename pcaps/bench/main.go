@@ -40,8 +40,8 @@ func main() {
 	}
 }
 
-// dispatch runs what the arguments say. "floor", "edge" and "flood" are for
-// the program's own use: it starts itself with them.
+// dispatch runs what the arguments say. "floor", "edge", "flood", "bare" and
+// "peer" are for the program's own use: it starts itself with them.
 func dispatch(ctx context.Context, args []string) error {
 	if len(args) > 0 {
 		switch args[0] {
@@ -49,6 +49,10 @@ func dispatch(ctx context.Context, args []string) error {
 			return runFloor(args[1:])
 		case "edge", "flood":
 			return runProduce(args[0], args[1:])
+		case "bare":
+			return runBare(args[1:])
+		case "peer":
+			return runPeer(args[1:])
 		}
 	}
 	var o options
@@ -62,8 +66,22 @@ func dispatch(ctx context.Context, args []string) error {
 	if fs.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
-	return o.run(ctx, os.Stdout)
+	if o.only != onlyProxy {
+		if err := o.run(ctx, os.Stdout); err != nil {
+			return err
+		}
+	}
+	if o.only != onlyAudit {
+		return o.runProxy(ctx, os.Stdout)
+	}
+	return nil
 }
+
+// The parts that -only knows.
+const (
+	onlyAudit = "audit"
+	onlyProxy = "proxy"
+)
 
 // options are the command line's.
 type options struct {
@@ -74,6 +92,9 @@ type options struct {
 	dir        string
 	program    string
 	sstp       string
+	only       string
+	squid      string
+	profiles   string
 }
 
 func (o *options) flags() *flag.FlagSet {
@@ -85,12 +106,18 @@ func (o *options) flags() *flag.FlagSet {
 	fs.StringVar(&o.dir, "dir", "", "where the captures are kept: a `FOLDER` (default: in the user's cache directory)")
 	fs.StringVar(&o.program, "program", filepath.Join("bin", "sstpwarden"), "the `FILE` to measure")
 	fs.StringVar(&o.sstp, "sstp", filepath.Join("pcaps", "testdata", "positive", "*.pcap"), "captures to copy SSTP connections from, a `PATTERN`; none is fine")
+	fs.StringVar(&o.only, "only", "", "measure one `PART` only, audit or proxy")
+	fs.StringVar(&o.squid, "squid", "squid", "the `PROGRAM` to measure the proxy beside; one that is built with OpenSSL opens TLS too")
+	fs.StringVar(&o.profiles, "profiles", "", "keep profiles of sstpwarden proxy in this `FOLDER`, which costs it some speed")
 	return fs
 }
 
 func (o *options) check() error {
 	if o.sizeMB < 1 || o.rounds < 1 || o.slowRounds < 1 {
 		return fmt.Errorf("-size, -rounds and -slow-rounds must be at least 1")
+	}
+	if o.only != "" && o.only != onlyAudit && o.only != onlyProxy {
+		return fmt.Errorf("-only %s: there are the parts %s and %s", o.only, onlyAudit, onlyProxy)
 	}
 	if o.slowRounds > o.rounds {
 		o.slowRounds = o.rounds

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -65,19 +64,19 @@ func peak[T int32 | int64](maxrss T) int64 {
 }
 
 // tail keeps the end of what a command complains about.
-type tail struct{ bytes.Buffer }
+type tail struct{ kept []byte }
 
 func (t *tail) Write(b []byte) (int, error) {
 	const most = 1 << 10
-	t.Buffer.Write(b)
-	if over := t.Len() - most; over > 0 {
-		t.Next(over)
+	t.kept = append(t.kept, b...)
+	if over := len(t.kept) - most; over > 0 {
+		t.kept = append(t.kept[:0], t.kept[over:]...)
 	}
 	return len(b), nil
 }
 
 func (t *tail) note() string {
-	if s := strings.TrimSpace(t.String()); s != "" {
+	if s := strings.TrimSpace(string(t.kept)); s != "" {
 		return ": " + s
 	}
 	return ""

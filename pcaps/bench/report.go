@@ -31,9 +31,15 @@ func table(contenders []*contender, m *manifest) string {
 	for _, c := range contenders {
 		rows = append(rows, c.row(contenders[0], m))
 	}
-	widths := make([]int, len(headings))
+	return align(rows)
+}
+
+// align lays rows out in columns as the first, the headings, has them. A row
+// that is shorter has a remark in place of figures.
+func align(rows [][]string) string {
+	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
-		if len(row) < len(headings) {
+		if len(row) < len(widths) {
 			widths[0] = max(widths[0], utf8.RuneCountInString(row[0]))
 			continue
 		}
@@ -46,10 +52,11 @@ func table(contenders []*contender, m *manifest) string {
 		var line strings.Builder
 		fmt.Fprintf(&line, "  %-*s", widths[0], row[0])
 		for i, cell := range row[1:] {
-			if len(row) < len(headings) {
-				widths[i+1] = 0 // a remark runs on
+			width := widths[i+1]
+			if len(row) < len(widths) {
+				width = 0 // a remark runs on
 			}
-			fmt.Fprintf(&line, "  %*s", widths[i+1], cell)
+			fmt.Fprintf(&line, "  %*s", width, cell)
 		}
 		fmt.Fprintln(&all, strings.TrimRight(line.String(), " "))
 	}

@@ -26,7 +26,7 @@ type Proxy struct {
 	// Opened says that the connection's TLS was opened.
 	Opened bool `json:"opened,omitempty"`
 	// Bypass is why it was not, though the policy said so: "configured",
-	// "rejected" or "tunnel", see package proxy/bypass.
+	// "added", "rejected" or "tunnel", see package proxy/bypass.
 	Bypass string `json:"bypass,omitempty"`
 	// Remembered says that a tunnel was found in opened TLS that the policy
 	// lets be. Opening broke it; the client's next attempt is not opened.

@@ -171,7 +171,7 @@ func randomFlow(r *rand.Rand) *Flow {
 	f.State = pick(r, "", StateOpen, StateClosed)
 	if f.Proxy != nil {
 		f.Proxy.Mode = pick(r, ModeExplicit, ModeRedirect, ModeTPROXY)
-		f.Proxy.Bypass = pick(r, "", "configured", "rejected", "tunnel")
+		f.Proxy.Bypass = pick(r, "", "configured", "added", "rejected", "tunnel")
 		f.Proxy.End = pick(r, "", EndClient, EndServer, EndDropped, EndRefused, EndIdle, EndStopped, EndError)
 	}
 	o := f.Observation

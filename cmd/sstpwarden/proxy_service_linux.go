@@ -1,0 +1,329 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"kernel.org/pub/linux/libs/security/libcap/cap"
+
+	"sstpwarden/cmd/daemon"
+	"sstpwarden/nfq/nft"
+	"sstpwarden/policies"
+	"sstpwarden/policies/event"
+	"sstpwarden/proxy"
+	"sstpwarden/proxy/access"
+	"sstpwarden/proxy/bypass"
+	"sstpwarden/proxy/mitm"
+	"sstpwarden/proxy/probe"
+)
+
+// A proxyService is the proxy as it runs.
+type proxyService struct {
+	daemon    *daemon.Daemon
+	config    *daemon.Config
+	listeners []proxy.Listener
+	server    *proxy.Server
+	bypass    *bypass.List
+	asker     *probe.Asker
+	rules     *nft.Installed // of the firewall; nil for none
+}
+
+// openProxy opens everything that the configuration names, so that what is wrong
+// is told before anything is served.
+func openProxy(ctx context.Context, c *daemon.Config, path string) (*proxyService, error) {
+	d, err := daemon.New(ctx, *c, policies.PointProxy)
+	if err != nil {
+		return nil, err
+	}
+	s := &proxyService{daemon: d, config: d.Config()}
+	if err := s.open(path); err != nil {
+		return nil, errors.Join(err, s.close(), d.Close())
+	}
+	return s, nil
+}
+
+func (s *proxyService) open(path string) error {
+	if _, err := daemon.RaiseFileLimit(); err != nil {
+		s.daemon.Logger().Warn("raising the limit of open files", "error", err)
+	}
+	if err := s.listen(); err != nil {
+		return err
+	}
+	pc := proxy.Config{
+		Inspector: s.daemon.Inspector, Gate: s.daemon.Gate(), Emit: s.daemon.Emit, Log: s.daemon.Logger(),
+		Clients: s.config.Proxy.Clients, Realm: s.config.Proxy.Auth.Realm,
+		Destinations: s.destinations(),
+		Limiter:      access.NewLimiter(s.config.Proxy.Limits.Connections, s.config.Proxy.Limits.PerClient),
+		Timeouts:     proxy.Timeouts(s.config.Proxy.Timeouts),
+		Mark:         s.mark(),
+	}
+	var err error
+	if pc.Upstream, err = upstreamURL(s.config.Proxy.Upstream); err != nil {
+		return err
+	}
+	if pc.Users, err = s.users(); err != nil {
+		return err
+	}
+	if pc.Bypass, err = s.openBypass(path); err != nil {
+		return err
+	}
+	if pc.Intercept, err = s.intercept(); err != nil {
+		return err
+	}
+	pc.Probe = s.prober()
+	s.server = proxy.New(pc)
+	s.daemon.Registry().MustRegister(&proxyMetrics{s})
+	if err := s.setup(); err != nil {
+		return err
+	}
+	return daemon.DropPrivileges(s.config.User, s.capabilities())
+}
+
+// run serves until ctx is done.
+func (s *proxyService) run(ctx context.Context) error {
+	for _, l := range s.listeners {
+		s.daemon.Logger().Info("listening", "address", l.Addr().String(), "mode", l.Mode)
+	}
+	err := s.daemon.Run(ctx, func(ctx context.Context) error {
+		return s.server.Serve(ctx, s.daemon.Hard(), s.listeners...)
+	})
+	return errors.Join(err, s.close())
+}
+
+// close undoes what is outside of the process, and keeps what is to be kept.
+func (s *proxyService) close() error {
+	var errs []error
+	if s.rules != nil {
+		errs = append(errs, s.rules.Close())
+	}
+	if s.asker != nil {
+		s.asker.Close()
+	}
+	if s.bypass != nil {
+		errs = append(errs, s.bypass.Close())
+	}
+	for _, l := range s.listeners {
+		_ = l.Close()
+	}
+	return errors.Join(errs...)
+}
+
+func (s *proxyService) listen() error {
+	add := func(name, mode string, addrs []string, controls ...daemon.Control) error {
+		list, err := s.daemon.Listeners(name, "tcp", addrs, controls...)
+		for _, l := range list {
+			s.listeners = append(s.listeners, proxy.Listener{Listener: l, Mode: mode})
+		}
+		return err
+	}
+	if err := add("proxy", event.ModeExplicit, s.config.Proxy.Listen); err != nil {
+		return err
+	}
+	t := s.config.Proxy.Transparent
+	mode, controls := event.ModeRedirect, []daemon.Control(nil)
+	if t.Mode == daemon.ModeTPROXY {
+		mode, controls = event.ModeTPROXY, []daemon.Control{nft.TransparentListenControl(nft.DefaultMark)}
+	}
+	if err := add("transparent", mode, t.Listen, controls...); err != nil {
+		return err
+	}
+	if len(s.listeners) == 0 {
+		return errNoListener
+	}
+	return nil
+}
+
+var errNoListener = errors.New("nowhere to listen")
+
+// mark is that of our own connections, which only the transparent modes need:
+// it takes a capability.
+func (s *proxyService) mark() uint32 {
+	if len(s.config.Proxy.Transparent.Listen) == 0 {
+		return 0
+	}
+	return nft.DefaultMark
+}
+
+func (s *proxyService) capabilities() []cap.Value {
+	if s.mark() == 0 {
+		return nil
+	}
+	return []cap.Value{cap.NET_ADMIN}
+}
+
+func (s *proxyService) destinations() *access.Destinations {
+	d := s.config.Proxy.Destinations
+	o := access.DestinationOptions{Ports: access.Ports(d.Ports), Allow: d.Allow, Deny: d.Deny}
+	for _, l := range s.listeners {
+		if a, ok := l.Addr().(*net.TCPAddr); ok {
+			o.Listeners = append(o.Listeners, netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), a.AddrPort().Port()))
+		}
+	}
+	return access.NewDestinations(o)
+}
+
+func upstreamURL(text string) (*url.URL, error) {
+	if text == "" {
+		return nil, nil
+	}
+	return url.Parse(text)
+}
+
+func (s *proxyService) users() (*access.Users, error) {
+	file := s.config.Proxy.Auth.File
+	if file == "" {
+		return nil, nil
+	}
+	u, err := access.LoadUsers(file)
+	if err != nil {
+		return nil, err
+	}
+	s.daemon.OnReload("users", func(context.Context) error { return u.Reload() }, file)
+	return u, nil
+}
+
+// openBypass makes the list of what is not opened. The configured part follows
+// the configuration's file.
+func (s *proxyService) openBypass(path string) (*bypass.List, error) {
+	i := s.config.Proxy.Intercept
+	o := bypass.Options{
+		RejectedLifetime: i.RejectedLifetime, TunnelLifetime: i.TunnelLifetime,
+		OnError: func(err error) { s.daemon.Logger().Warn("keeping the bypass list", "error", err) },
+	}
+	if dir := s.daemon.StateDir(); dir != "" {
+		o.File = filepath.Join(dir, "bypass.json")
+	}
+	s.bypass = bypass.New(o)
+	if err := s.bypass.Configure(exempt(i.Bypass)); err != nil {
+		return nil, err
+	}
+	s.daemon.Handle("/bypass", s.bypass.Handler())
+	s.daemon.Handle("/bypass/", s.bypass.Handler())
+	if path != "" {
+		s.daemon.ReloadConfig(path, s.config, func(_ context.Context, c *daemon.Config, changed []string) ([]string, error) {
+			ours := slices.DeleteFunc(slices.Clone(changed), func(key string) bool { return !strings.HasPrefix(key, "proxy.intercept.bypass") })
+			return ours, s.bypass.Configure(exempt(c.Proxy.Intercept.Bypass))
+		})
+	}
+	return s.bypass, nil
+}
+
+// exempt gives a configuration's exemptions as entries of the list.
+func exempt(b daemon.Bypass) []bypass.Entry {
+	var list []bypass.Entry
+	for _, name := range b.Names {
+		list = append(list, bypass.Entry{Name: name})
+	}
+	for _, p := range b.Addresses {
+		list = append(list, bypass.Entry{Address: p})
+	}
+	for _, p := range b.Networks {
+		list = append(list, bypass.Entry{Client: p})
+	}
+	for _, user := range b.Users {
+		list = append(list, bypass.Entry{User: user})
+	}
+	return list
+}
+
+// intercept loads what TLS is opened with, nil where it is not.
+func (s *proxyService) intercept() (*proxy.Intercept, error) {
+	c := s.config.Proxy.Intercept
+	if c.CA == "" {
+		return nil, nil
+	}
+	authority, err := mitm.Load(c.CA)
+	if err != nil {
+		return nil, err
+	}
+	cache := mitm.NewCache(authority, mitm.CacheOptions{Entries: c.Cache.Entries, Lifetime: c.Cache.Lifetime})
+	s.daemon.OnReload("authority", func(context.Context) error {
+		a, err := mitm.Load(c.CA)
+		if err == nil {
+			cache.Use(a)
+		}
+		return err
+	}, c.CA)
+	i := &proxy.Intercept{Cache: cache}
+	if c.Roots != "" {
+		var roots atomic.Pointer[x509.CertPool]
+		load := func(context.Context) error {
+			pool, err := mitm.LoadRoots(c.Roots)
+			if err == nil {
+				roots.Store(pool)
+			}
+			return err
+		}
+		if err := load(context.Background()); err != nil {
+			return nil, err
+		}
+		s.daemon.OnReload("roots", load, c.Roots)
+		i.Roots = roots.Load
+	}
+	return i, nil
+}
+
+// prober asks servers where policies say so; nil where that is off.
+func (s *proxyService) prober() *probe.Asker {
+	c := s.config.Proxy.Probe
+	if !c.Enabled {
+		return nil
+	}
+	allowed := access.Networks(c.Allow)
+	s.asker = probe.NewAsker(probe.AskerOptions{Rate: c.Rate, Allowed: func(a netip.Addr) error {
+		if allowed.Contains(a) {
+			return nil
+		}
+		return probe.Public(a)
+	}})
+	return s.asker
+}
+
+// setup has the firewall send connections here.
+func (s *proxyService) setup() error {
+	t := s.config.Proxy.Transparent
+	if !t.Setup {
+		return nil
+	}
+	mode, err := nft.ParseMode(t.Mode)
+	if err != nil {
+		return err
+	}
+	o := nft.ProxyOptions{
+		Mode: mode, Local: t.Local, FailOpen: t.Fail == daemon.FailOpen,
+		Scope: nft.Scope{Interfaces: t.Scope.Interfaces, Networks: t.Scope.Networks, Exclude: t.Scope.Exclude},
+	}
+	for _, p := range t.Scope.Ports {
+		o.Scope.Ports = append(o.Scope.Ports, nft.PortRange(p))
+	}
+	for _, l := range s.listeners {
+		if a, ok := l.Addr().(*net.TCPAddr); ok && l.Mode != event.ModeExplicit {
+			o.Port = uint16(a.Port)
+			break
+		}
+	}
+	if s.rules, err = nft.Setup(o); err != nil {
+		return fmt.Errorf("having the firewall send connections here: %w", err)
+	}
+	if warning := s.rules.Warning(); warning != nil {
+		s.daemon.Logger().Warn("the firewall's rules would outlive a crash, though they should not", "error", warning)
+	}
+	s.daemon.Handle("GET /rules", http.HandlerFunc(s.showRules))
+	return nil
+}
+
+// showRules shows what the firewall was told.
+func (s *proxyService) showRules(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	fmt.Fprint(w, s.rules.Table().String())
+}

@@ -1,0 +1,11 @@
+package bypass
+
+// Decode gives the entries of a file's text.
+func Decode(text []byte) ([]Entry, error) { return decode(text) }
+
+// Pending is how many clients and names rejections are counted of.
+func (l *List) Pending() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.rejections.len()
+}

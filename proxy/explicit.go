@@ -1,0 +1,217 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"sstpwarden/inspect"
+	"sstpwarden/inspect/httphead"
+	"sstpwarden/policies/event"
+	"sstpwarden/proxy/access"
+	"sstpwarden/proxy/guard"
+)
+
+// explicit serves a client that knows it speaks to a proxy. Every head is read
+// by guard; ordinary requests go through goproxy, and what turns the connection
+// into a tunnel comes back here.
+func (s *Server) explicit(ctx context.Context, conn *net.TCPConn, client netip.AddrPort) {
+	k := s.open(event.ModeExplicit, client, local(conn))
+	k.closes(closer(conn))
+	requests := &requests{session: k}
+	defer requests.close()
+	taken, err := guard.Serve(s.stopping, conn, guard.Options{
+		Handler:     requests,
+		Judge:       k.judgeHead,
+		Read:        func(b []byte) error { return k.passing(inspect.ClientToServer, b) },
+		Written:     func(b []byte) error { return k.passing(inspect.ServerToClient, b) },
+		Refused:     k.headRefused,
+		HeadTimeout: s.config.Timeouts.Head,
+		IdleTimeout: s.config.Timeouts.Keep,
+	})
+	switch {
+	case err != nil:
+		k.broke(err)
+	case taken == nil:
+		k.end(event.EndClient, nil)
+	case taken.Head.Method == http.MethodConnect:
+		k.connectTo(ctx, conn, taken)
+	default:
+		k.duplexTo(ctx, conn, taken)
+	}
+}
+
+// judgeHead says what becomes of a request whose head was read. Its bytes were
+// seen before.
+func (k *session) judgeHead(head *httphead.Request) guard.Verdict {
+	if head.Method == http.MethodConnect {
+		return guard.Take() // judged when it is known where it goes
+	}
+	if k.ask() != nil {
+		return guard.Refuse(http.StatusForbidden, deniedBy(k.verdict()).text)
+	}
+	if endless(head) {
+		return guard.Take()
+	}
+	return guard.Pass()
+}
+
+// endless says that a request never ends, as SSTP's does not: net/http has no
+// number for that (MS-SSTP 3.2.4.1).
+func endless(head *httphead.Request) bool {
+	n, _, err := head.Fields.ContentLength()
+	return err == nil && n > 1<<63-1
+}
+
+var errNoLogin = errors.New("no login")
+
+// login checks the client's credentials and keeps its name.
+func (k *session) login(ctx context.Context, value string) error {
+	users := k.srv.config.Users
+	if users == nil {
+		return nil
+	}
+	name, password, ok := access.ParseBasic(value)
+	if !ok {
+		return errNoLogin // as clients do that wait to be asked
+	}
+	if err := users.Login(ctx, k.info.Key.Client.Addr(), name, password); err != nil {
+		k.srv.counts.refusedLogin.Add(1)
+		k.srv.log.refuse("login", err.Error(), "client", k.info.Key.Client, "user", event.Printable(shortened(name)))
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.info.User = name
+	return nil
+}
+
+// challenge asks for a login.
+func (s *Server) challenge() answer {
+	realm := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s.config.Realm)
+	return answer{
+		status: http.StatusProxyAuthRequired, text: "this proxy asks for a name and a password",
+		header: httphead.Fields{{Name: "Proxy-Authenticate", Value: `Basic realm="` + realm + `"`}},
+	}
+}
+
+// connectTo serves a CONNECT: it is judged by its head and by where it goes,
+// before any connection is made.
+func (k *session) connectTo(ctx context.Context, conn *net.TCPConn, taken *guard.Taken) {
+	head := &taken.Head
+	if err := k.login(ctx, head.Fields.Get("Proxy-Authorization")); err != nil {
+		k.refuse(conn, k.srv.challenge(), err)
+		return
+	}
+	t, err := parseTarget(head.Target)
+	if err != nil {
+		k.srv.counts.refusedHead.Add(1)
+		k.refuse(conn, answer{status: http.StatusBadRequest, text: "CONNECT wants host:port: " + err.Error()}, err)
+		return
+	}
+	var more httphead.Fields // the upstream proxy shall see what we saw
+	if f, ok := head.Fields.Lookup("SSTPVERSION"); ok {
+		more = httphead.Fields{f}
+	}
+	server, ok := k.reach(ctx, conn, t, more)
+	if !ok {
+		return
+	}
+	agreed := []byte("HTTP/1.1 200 Connection established\r\n\r\n")
+	k.note(inspect.ServerToClient, agreed)
+	if _, err := conn.Write(agreed); err != nil {
+		_ = server.conn.Close()
+		k.end(blame(inspect.ServerToClient, err), err)
+		return
+	}
+	k.tunnel(ctx, conn, taken.Buffered, server)
+}
+
+// reach finds out where a tunnel goes, asks the policy, and connects. Where it
+// does not come to that the client was told.
+func (k *session) reach(ctx context.Context, conn *net.TCPConn, t target, more httphead.Fields) (*leg, bool) {
+	s := k.srv
+	lookup, cancel := context.WithTimeout(ctx, s.config.Timeouts.Dial)
+	defer cancel()
+	var failed error
+	if _, err := netip.ParseAddr(t.host); err == nil || s.config.Upstream == nil {
+		t.addrs, failed = s.resolve(lookup, t.host)
+	}
+	if len(t.addrs) > 0 {
+		k.goesTo(t.addrs[0])
+	}
+	if k.ask() != nil {
+		k.deny(conn, deniedBy(k.verdict()), event.EndDropped, nil)
+		return nil, false
+	}
+	if k.suspicious() && len(t.addrs) > 1 {
+		t.addrs = t.addrs[:1] // the policy was asked about this one
+	}
+	var server *leg
+	if failed == nil {
+		server, failed = s.dial(ctx, t, more)
+	}
+	if failed != nil {
+		k.notReached(conn, t.String(), failed)
+		return nil, false
+	}
+	if s.config.Upstream == nil {
+		k.goesTo(remote(server.conn).Addr())
+	}
+	return server, true
+}
+
+// notReached tells the client why there is no connection.
+func (k *session) notReached(conn net.Conn, what string, err error) {
+	var refused *access.RefusedError
+	if errors.As(err, &refused) {
+		k.srv.counts.refusedDestination.Add(1)
+		k.srv.log.refuse("destination", refused.Error(), "client", k.info.Key.Client, "target", event.Printable(what))
+		k.deny(conn, unreachable(what, err), event.EndRefused, err)
+		return
+	}
+	k.srv.counts.dialFailures.Add(1)
+	k.deny(conn, unreachable(what, err), event.EndError, err)
+}
+
+// goesTo keeps the address that a name stands for.
+func (k *session) goesTo(a netip.Addr) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.info.Resolved = a.Unmap()
+}
+
+// suspicious says that there is something about the connection already.
+func (k *session) suspicious() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.flow.Detection().Verdict.Strength() >= inspect.VerdictSuspected.Strength()
+}
+
+// refuse ends a connection by the proxy's own rules.
+func (k *session) refuse(conn net.Conn, a answer, err error) {
+	k.deny(conn, a, event.EndRefused, err)
+}
+
+// deny answers the client and ends the session.
+func (k *session) deny(conn net.Conn, a answer, how string, err error) {
+	b := a.append(nil)
+	k.note(inspect.ServerToClient, b)
+	lastWords(conn, b, k.srv.config.Timeouts.Dial)
+	k.end(how, err)
+}
+
+// tunnel carries bytes between the client and a server.
+func (k *session) tunnel(ctx context.Context, conn *net.TCPConn, early []byte, server *leg) {
+	client, err := newLeg(conn, early)
+	if err != nil {
+		_ = server.conn.Close()
+		k.end(event.EndError, err)
+		return
+	}
+	t := &tunnel{session: k, client: client, server: server}
+	t.run(ctx)
+}

@@ -1,0 +1,164 @@
+package guard
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"sstpwarden/inspect/httphead"
+)
+
+const (
+	maxStreams    = 250      // at a time; net/http's limit, too
+	maxHeaderList = 64 << 10 // as long as a head of HTTP/1.x may be
+	// pingAfter and pingWait tell clients that are gone from those that wait.
+	pingAfter = 30 * time.Second
+	pingWait  = 15 * time.Second
+)
+
+// serveHTTP2 serves a connection that speaks HTTP/2 until it ends.
+func serveHTTP2(ctx context.Context, raw net.Conn, state connectionStater, o *Options) error {
+	// An http.Server of its own is what lets a single connection be stopped.
+	h1 := &http.Server{MaxHeaderBytes: maxHeaderList, ErrorLog: o.ErrorLog}
+	h2 := &http2.Server{
+		MaxConcurrentStreams: maxStreams,
+		IdleTimeout:          o.IdleTimeout,
+		ReadIdleTimeout:      pingAfter,
+		PingTimeout:          pingWait,
+		WriteByteTimeout:     o.WriteTimeout,
+	}
+	if err := http2.ConfigureServer(h1, h2); err != nil {
+		_ = raw.Close() // the error at hand says more
+		return fmt.Errorf("configuring HTTP/2: %w", err)
+	}
+	c := &http2Conn{Conn: raw, connectionStater: state, o: o}
+	c.started = sync.OnceFunc(func() {
+		c.unstop = context.AfterFunc(ctx, func() { _ = h1.Shutdown(context.Background()) }) // cannot fail
+	})
+	h2.ServeConn(c, &http2.ServeConnOpts{
+		Context:    context.WithoutCancel(ctx),
+		BaseConfig: h1,
+		Handler:    http.HandlerFunc(c.serveHTTP),
+	})
+	_ = raw.Close() // the server has closed it already, unless it did not begin
+	return c.end()
+}
+
+// An http2Conn is what the HTTP/2 server takes for the connection.
+type http2Conn struct {
+	net.Conn
+	connectionStater
+	o        *Options
+	handlers sync.WaitGroup
+	// started is called when the server writes, from when on it can be stopped.
+	started func()
+
+	mu     sync.Mutex
+	err    error
+	unstop func() bool // nil before started
+	ended  bool
+}
+
+// serveHTTP is the handler. The server reads the heads itself; what is judged is
+// made up from what it read.
+func (c *http2Conn) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	if !c.begin() {
+		panic(http.ErrAbortHandler)
+	}
+	defer c.handlers.Done()
+	head := &httphead.Request{Method: r.Method, Target: r.RequestURI, Version: httphead.Version{Major: 2}}
+	if c.o.Judge != nil {
+		head.Fields = append(head.Fields, httphead.Field{Name: "Host", Value: r.Host})
+		for name, values := range r.Header {
+			for _, value := range values {
+				head.Fields = append(head.Fields, httphead.Field{Name: name, Value: value})
+			}
+		}
+	}
+	v := c.o.judge(head)
+	switch {
+	case v.action == actionRefuse:
+		c.o.refused(head, v.status, v.text)
+		for _, f := range v.fields {
+			w.Header().Add(f.Name, f.Value)
+		}
+		http.Error(w, v.text, v.status)
+	case v.action == actionClose:
+		c.o.refused(head, 0, "closed")
+		panic(http.ErrAbortHandler) // resets the stream
+	case v.action == actionTake, r.Method == http.MethodConnect:
+		const why = "a stream of HTTP/2 cannot be taken"
+		c.o.refused(head, http.StatusNotImplemented, why)
+		http.Error(w, why, http.StatusNotImplemented)
+	default:
+		lw := c.limit(r, w, head)
+		defer lw.finish()
+		c.o.Handler.ServeHTTP(lw, r)
+	}
+}
+
+// Read implements [net.Conn].
+func (c *http2Conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 && c.o.Read != nil {
+		if told := c.o.Read(p[:n]); told != nil {
+			c.fail(told)
+			return 0, told
+		}
+	}
+	return n, err
+}
+
+// Write implements [net.Conn].
+func (c *http2Conn) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	c.started()
+	c.mu.Unlock()
+	if c.o.Written != nil {
+		if err := c.o.Written(p); err != nil {
+			c.fail(err)
+			return 0, err
+		}
+	}
+	return c.Conn.Write(p)
+}
+
+// fail ends the connection at once.
+func (c *http2Conn) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		c.err = err
+	}
+	_ = c.Conn.Close() // its end is what counts
+}
+
+// begin counts a request in, unless it comes too late.
+func (c *http2Conn) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return false
+	}
+	c.handlers.Add(1)
+	return true
+}
+
+// end is for when the server is done. It waits for the handlers, whose requests
+// are cancelled.
+func (c *http2Conn) end() error {
+	c.mu.Lock()
+	c.ended = true
+	if c.unstop != nil {
+		c.unstop()
+	}
+	err := c.err
+	c.mu.Unlock()
+	c.handlers.Wait()
+	return err
+}

@@ -1,0 +1,203 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"sstpwarden/inspect"
+	"sstpwarden/inspect/tlswire"
+	"sstpwarden/policies/event"
+	"sstpwarden/proxy/mitm"
+)
+
+// An Intercept is what TLS is opened with.
+type Intercept struct {
+	Cache *mitm.Cache
+	// Roots gives those that servers are verified by; nil stands for the system's.
+	Roots func() *x509.CertPool
+	// FailClosed ends connections that cannot be opened, because the server
+	// wants the client's certificate or does not take our handshake. Otherwise
+	// they go on unopened, and are inspected as such.
+	FailClosed bool
+}
+
+func (i *Intercept) roots() *x509.CertPool {
+	if i.Roots == nil {
+		return nil
+	}
+	return i.Roots()
+}
+
+// An interception is a tunnel whose TLS is open.
+type interception struct {
+	*tunnel
+	name     string // the client's for the server; "" if it has none
+	offered  []string
+	upstream mitm.Upstream
+}
+
+// intercept opens the tunnel's TLS. The server's handshake comes first: what it
+// shows is mirrored to the client. First are the client's bytes so far.
+func (t *tunnel) intercept(ctx context.Context, first []byte) {
+	i := &interception{tunnel: t}
+	t.mu.Lock()
+	i.name = t.serverName()
+	if tlsFacts := t.flow.Observation().TLS; tlsFacts != nil {
+		i.offered = tlsFacts.Offered
+	}
+	t.mu.Unlock()
+	server, up, err := i.handshake(ctx, mitm.Replay(t.server.conn, t.server.early), mitm.MirrorALPN(i.offered))
+	if err == nil && up.WantsClientCertificate {
+		err = errors.New("the server asks for the client's certificate")
+	}
+	var leaf *tls.Certificate
+	if err == nil {
+		leaf, err = t.srv.config.Intercept.Cache.Leaf(up, i.name)
+	}
+	if err != nil {
+		i.notOpened(ctx, first, err)
+		return
+	}
+	i.upstream = up
+	state := server.ConnectionState()
+	client := tls.Server(mitm.Replay(t.client.conn, first), mitm.ServerConfig(leaf, state.NegotiatedProtocol))
+	shake, cancel := context.WithTimeout(ctx, t.srv.config.Timeouts.Handshake)
+	err = client.HandshakeContext(shake)
+	cancel()
+	if err != nil {
+		i.clientFailed(err)
+		return
+	}
+	i.open(&state)
+	i.serve(ctx, client, server)
+}
+
+// handshake speaks TLS with the server. A certificate that does not verify is no
+// error the first time; later ones must verify, or be the one that the client
+// was shown.
+func (i *interception) handshake(ctx context.Context, raw net.Conn, alpn []string) (*tls.Conn, mitm.Upstream, error) {
+	o := mitm.UpstreamOptions{
+		ServerName: i.name, OmitServerName: i.name == "", ALPN: alpn,
+		Roots: i.srv.config.Intercept.roots(), Timeout: i.srv.config.Timeouts.Handshake,
+	}
+	if i.name == "" {
+		o.ServerName = i.addr().String()
+	}
+	if i.upstream.Chain != nil {
+		o.Verify = mitm.Pin(i.upstream)
+	}
+	return mitm.Handshake(ctx, raw, o)
+}
+
+// addr is the server's address; invalid where only an upstream proxy knows it.
+func (i *interception) addr() netip.Addr {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.serverAddr().Addr()
+}
+
+// open tells the inspector that what comes is the plaintext.
+func (i *interception) open(state *tls.ConnectionState) {
+	i.srv.counts.opened.Add(1)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	o := inspect.OpenedTLS{
+		Version: tlswire.Version(state.Version), Suite: tlswire.CipherSuite(state.CipherSuite), ALPN: state.NegotiatedProtocol,
+	}
+	for _, c := range i.upstream.Chain {
+		o.Chain = append(o.Chain, c.Raw)
+	}
+	i.opened, i.proxy.Opened = true, true
+	i.flow.OpenTLS(o)
+}
+
+// notOpened goes on with a connection that cannot be opened. What was spoken with
+// the server is spent, so there is another connection to it.
+func (i *interception) notOpened(ctx context.Context, first []byte, why error) {
+	s := i.srv
+	s.counts.notOpened.Add(1)
+	s.log.warn("not opened", "TLS could not be opened", "client", i.info.Key.Client, "server", event.Printable(i.name), "err", why)
+	if s.config.Intercept.FailClosed {
+		i.end(event.EndRefused, why)
+		return
+	}
+	server, err := i.redial(ctx)
+	if err != nil {
+		i.end(event.EndError, err)
+		return
+	}
+	_ = i.server.conn.Close()
+	i.mu.Lock()
+	i.opening = false
+	i.mu.Unlock()
+	next := &tunnel{session: i.session, client: i.client, server: server}
+	i.client.early = append(first, i.client.early...)
+	next.run(ctx)
+}
+
+// redial connects to the server once more.
+func (i *interception) redial(ctx context.Context) (*leg, error) {
+	i.mu.Lock()
+	to := i.serverAddr()
+	t := target{host: to.Addr().String(), port: to.Port()}
+	if to.Addr().IsValid() {
+		t.addrs = append(t.addrs, to.Addr())
+	} else if c := i.flow.Observation().Connect; c != nil {
+		t.host = c.Host
+	}
+	i.mu.Unlock()
+	return i.srv.dial(ctx, t, nil)
+}
+
+// clientFailed ends a connection whose client did not come through the handshake
+// with us. One that will not take the certificate is left alone in future, but
+// for where it would not take the server's own either.
+func (i *interception) clientFailed(err error) {
+	reason, ok := mitm.Rejected(err)
+	if !ok {
+		i.broke(fmt.Errorf("shaking hands with the client: %w", err))
+		return
+	}
+	i.srv.counts.rejected.Add(1)
+	if i.upstream.VerifyErr == nil {
+		i.mu.Lock()
+		server := i.serverAddr()
+		i.mu.Unlock()
+		i.srv.config.Bypass.Rejected(i.info.Key.Client.Addr(), i.name, server)
+	}
+	i.end(event.EndClient, fmt.Errorf("the client rejects the certificate: %s", reason))
+}
+
+// remember ends a tunnel that was found in opened TLS and that the policy lets
+// be: the client cannot complete it, because the hash of the certificate that it
+// saw is not the server's (MS-SSTP 3.2.5.2.2). Its next attempt is not opened.
+func (i *interception) remember() {
+	i.srv.counts.remembered.Add(1)
+	i.mu.Lock()
+	i.proxy.Remembered = true
+	client, server, revision := i.info.Key.Client.Addr(), i.serverAddr(), i.decision.Revision
+	i.mu.Unlock()
+	i.srv.config.Bypass.Tunnel(client, server, i.name, revision)
+	i.end(event.EndRefused, errRemembered)
+}
+
+var errRemembered = errors.New("an SSTP tunnel that the policy lets be does not survive opening; the client's next attempt is not opened")
+
+// dialTLS connects to the server again, for more than one request at once.
+func (i *interception) dialTLS(ctx context.Context, alpn []string) (*tls.Conn, error) {
+	l, err := i.redial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	conn, _, err := i.handshake(ctx, mitm.Replay(l.conn, l.early), alpn)
+	if err != nil {
+		_ = l.conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}

@@ -1,0 +1,137 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"sstpwarden/inspect"
+	"sstpwarden/policies"
+	"sstpwarden/policies/event"
+	"sstpwarden/proxy/access"
+	"sstpwarden/proxy/bypass"
+	"sstpwarden/rules"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// dropping is the default policy in short.
+var dropping = policies.DeciderFunc(func(_ context.Context, in policies.Input) (policies.Decision, error) {
+	d := policies.Decision{Action: policies.ActionAllow, Reason: "Not SSTP.", Rule: "test.rest", Revision: "1"}
+	if in.Detection.Verdict.Strength() >= inspect.VerdictSuspected.Strength() {
+		d = policies.Decision{Action: policies.ActionDrop, Reason: "SSTP.", Rule: "test.sstp", Revision: "1"}
+	}
+	return d, nil
+})
+
+// always answers the same about everything, but for SSTP.
+func always(d policies.Decision) policies.DeciderFunc {
+	return func(ctx context.Context, in policies.Input) (policies.Decision, error) {
+		d.Reason, d.Rule, d.Revision = "Because.", "test.always", "1"
+		return d, nil
+	}
+}
+
+// A lab is a proxy that runs.
+type lab struct {
+	*Server
+	addr string // of the explicit listener
+	log  *syncBuffer
+
+	mu     sync.Mutex
+	events []event.Event
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// run starts a proxy on loopback, which is allowed as a destination, and stops it
+// with the test.
+func run(t testing.TB, d policies.Decider, change func(*Config)) *lab {
+	t.Helper()
+	l := &lab{log: &syncBuffer{}}
+	list := bypass.New(bypass.Options{})
+	t.Cleanup(func() { _ = list.Close() })
+	in := inspect.NewInspector(inspect.Options{Rules: rules.Default()})
+	c := Config{
+		Inspector:    func() *inspect.Inspector { return in },
+		Gate:         &policies.Gate{Decider: d, Point: policies.PointProxy},
+		Emit:         l.emit,
+		Log:          slog.New(slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Clients:      access.Private,
+		Realm:        "lab",
+		Destinations: access.NewDestinations(access.DestinationOptions{Allow: access.Networks{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}}),
+		Limiter:      access.NewLimiter(0, 0),
+		Bypass:       list,
+	}
+	if change != nil {
+		change(&c)
+	}
+	l.Server = New(c)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.addr = ln.Addr().String()
+	ctx, stop := context.WithCancel(context.Background())
+	hard, cut := context.WithTimeout(context.Background(), time.Minute)
+	done := make(chan error, 1)
+	go func() { done <- l.Serve(ctx, hard, Listener{ln, event.ModeExplicit}) }()
+	t.Cleanup(func() {
+		stop()
+		cut()
+		if err := <-done; err != nil {
+			t.Errorf("serving: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("log of the proxy:\n%s", l.log)
+		}
+	})
+	return l
+}
+
+func (l *lab) emit(e *event.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events = append(l.events, *e)
+}
+
+// told waits for the event of a connection that ended.
+func (l *lab) told(t testing.TB) event.Event {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for time.Now().Before(deadline) {
+		l.mu.Lock()
+		for _, e := range l.events {
+			if e.State == event.StateClosed {
+				l.mu.Unlock()
+				return e
+			}
+		}
+		l.mu.Unlock()
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatal("no event of a connection that ended")
+	return event.Event{}
+}

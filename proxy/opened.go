@@ -1,0 +1,222 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"sstpwarden/inspect"
+	"sstpwarden/inspect/httphead"
+	"sstpwarden/policies/event"
+	"sstpwarden/proxy/guard"
+	"sstpwarden/proxy/mitm"
+)
+
+// serve carries what is inside the opened TLS. HTTP goes through goproxy; what is
+// something else, or where the client waits for the server to speak, goes on as
+// it is.
+func (i *interception) serve(ctx context.Context, client, server *tls.Conn) {
+	i.closes(closer(client))
+	i.closes(closer(server))
+	if client.ConnectionState().NegotiatedProtocol == "h2" {
+		i.http(ctx, client, server, nil)
+		return
+	}
+	first, err := firstBytes(client, i.srv.config.Timeouts.Hello)
+	switch {
+	case err != nil:
+		i.clientFailed(err)
+	case beginsRequest(first):
+		i.http(ctx, client, server, first)
+	default:
+		i.relay(mitm.Replay(client, first), server)
+	}
+}
+
+// firstBytes waits for the client to say something; nil if it does not.
+func firstBytes(client *tls.Conn, patience time.Duration) ([]byte, error) {
+	_ = client.SetReadDeadline(time.Now().Add(patience))
+	defer func() { _ = client.SetReadDeadline(time.Time{}) }()
+	b := make([]byte, 4<<10)
+	n, err := client.Read(b)
+	if n > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		return b[:n], nil
+	}
+	return nil, err
+}
+
+// beginsRequest says that b is, or may be, the beginning of an HTTP/1.x request.
+func beginsRequest(b []byte) bool {
+	if len(b) == 0 {
+		return false
+	}
+	_, _, err := httphead.ParseRequest(b)
+	return err == nil || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// http serves requests. They go to the server that the client wanted, whatever
+// host they name.
+func (i *interception) http(ctx context.Context, client, server *tls.Conn, first []byte) {
+	h := &openedRequests{interception: i, server: server}
+	h.transport = i.srv.newTransport()
+	h.transport.Proxy = nil
+	h.transport.DialTLSContext = h.dial
+	h.transport.ForceAttemptHTTP2 = true
+	defer h.transport.CloseIdleConnections()
+	o := guard.Options{
+		Handler: h, HeadTimeout: i.srv.config.Timeouts.Head, IdleTimeout: i.srv.config.Timeouts.Keep,
+		Judge: i.judgeOpened, Refused: i.headRefused,
+		Read:    func(b []byte) error { return i.passOpened(inspect.ClientToServer, b) },
+		Written: func(b []byte) error { return i.passOpened(inspect.ServerToClient, b) },
+	}
+	taken, err := guard.Serve(i.srv.stopping, guard.Prepend(client, first), o)
+	switch {
+	case errors.Is(err, errDropped):
+		i.end(event.EndDropped, nil)
+	case errors.Is(err, errTunnel):
+		i.remember()
+	case err != nil:
+		i.broke(err)
+	case taken != nil:
+		i.duplex(ctx, taken)
+	default:
+		i.end(event.EndClient, nil)
+	}
+}
+
+// errTunnel says that the policy lets a tunnel be that was found in opened TLS.
+var errTunnel = errors.New("an SSTP tunnel in opened TLS")
+
+// passOpened has plaintext seen.
+func (i *interception) passOpened(d inspect.Direction, b []byte) error {
+	i.count(d, len(b))
+	i.taken(d)
+	if err := i.see(d, b); err != nil {
+		return err
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.flow.Detection().Verdict.Strength() >= inspect.VerdictSuspected.Strength() && !i.decision.DryRun {
+		return errTunnel
+	}
+	return nil
+}
+
+func (i *interception) judgeOpened(head *httphead.Request) guard.Verdict {
+	if i.ask() != nil {
+		return guard.Refuse(http.StatusForbidden, deniedBy(i.verdict()).text)
+	}
+	if endless(head) || head.Method == http.MethodConnect {
+		return guard.Take()
+	}
+	return guard.Pass()
+}
+
+// duplex sends a request on that turns the connection into something else, and
+// carries what comes. SSTP shows itself there by the server's answer at the
+// latest, before the client has seen it.
+func (i *interception) duplex(ctx context.Context, taken *guard.Taken) {
+	server, err := i.dialTLS(ctx, mitm.MirrorALPN(onlyHTTP1(i.offered)))
+	if err == nil {
+		i.closes(closer(server))
+		_, err = server.Write([]byte(taken.Head.Raw))
+	}
+	if err != nil {
+		lastWords(taken.Conn, unreachable(i.name, err).append(nil), i.srv.config.Timeouts.Dial)
+		i.end(event.EndError, err)
+		return
+	}
+	i.relay(taken.Conn, server)
+}
+
+func onlyHTTP1(offered []string) []string {
+	for _, p := range offered {
+		if p == "http/1.1" {
+			return []string{p}
+		}
+	}
+	return nil
+}
+
+// relay carries the plaintext of both directions as it is.
+func (i *interception) relay(client, server net.Conn) {
+	var both sync.WaitGroup
+	both.Go(func() { i.copy(inspect.ServerToClient, client, server) })
+	both.Go(func() { i.copy(inspect.ClientToServer, server, client) })
+	both.Wait()
+	i.end(event.EndClient, nil)
+}
+
+func (i *interception) copy(d inspect.Direction, dst, src net.Conn) {
+	c := chunks.Get().(*[chunkLen]byte)
+	defer put(c)
+	for {
+		n, err := src.Read(c[:])
+		if n > 0 {
+			if seen := i.passOpened(d, c[:n]); seen != nil {
+				err = seen
+			} else if _, failed := dst.Write(c[:n]); failed != nil {
+				err = failed
+			}
+		}
+		switch {
+		case err == nil:
+			continue
+		case errors.Is(err, errDropped):
+			i.end(event.EndDropped, nil)
+		case errors.Is(err, errTunnel):
+			i.remember()
+		case errors.Is(err, io.EOF):
+			if half, ok := dst.(interface{ CloseWrite() error }); ok {
+				_ = half.CloseWrite()
+			}
+			return
+		default:
+			i.end(blame(d, err), err)
+		}
+		return
+	}
+}
+
+// openedRequests serves the requests of one opened connection.
+type openedRequests struct {
+	*interception
+	transport *http.Transport
+	mu        sync.Mutex
+	server    *tls.Conn // the connection that there is already; nil once used
+}
+
+// ServeHTTP implements http.Handler.
+func (h *openedRequests) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	req.URL.Scheme, req.URL.Host = "https", req.Host
+	if req.Host == "" {
+		req.URL.Host = h.host()
+	}
+	h.srv.plain.serve(w, req, h.transport)
+}
+
+func (h *openedRequests) host() string {
+	if h.name != "" {
+		return h.name
+	}
+	return h.addr().String()
+}
+
+// dial gives the connection that the certificate was mirrored from, and further
+// ones to the same server.
+func (h *openedRequests) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	h.mu.Lock()
+	server := h.server
+	h.server = nil
+	h.mu.Unlock()
+	if server != nil {
+		return server, nil
+	}
+	return h.dialTLS(ctx, mitm.MirrorALPN(h.offered))
+}

@@ -1,0 +1,346 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"sstpwarden/inspect"
+	"sstpwarden/policies"
+	"sstpwarden/policies/event"
+)
+
+// A session is one connection of a client: what was seen of it, what the policy
+// says, and how it ends. Its methods may be called from both directions at once.
+type session struct {
+	srv *Server
+
+	mu       sync.Mutex
+	flow     *inspect.Flow
+	opened   bool // what comes is the plaintext of opened TLS
+	gate     policies.State
+	connect  bool // the policy was asked at that stage
+	hello    bool
+	info     event.Flow // but for the Observation and the Detection
+	proxy    event.Proxy
+	decision policies.Decision
+	told     bool
+	ended    bool
+	began    bool // of a tunnel's first bytes some were written
+	opening  bool // its TLS is to be opened
+	closers  []func(reset bool)
+
+	// settled says that the bytes need not be looked at any more.
+	settled atomic.Bool
+	// active is when something last went through, in the Server's seconds, and
+	// blocked[d] since when something waits to be taken; 0 where nothing does.
+	active  atomic.Int64
+	blocked [2]atomic.Int64
+	traffic [2]atomic.Uint64
+}
+
+// open begins a session. Server is the other end as the client sees it: of a
+// transparent connection the server, else the proxy.
+func (s *Server) open(mode string, client, server netip.AddrPort) *session {
+	now := s.now()
+	key := inspect.FlowKey{Client: plainAddr(client), Server: plainAddr(server)}
+	k := &session{
+		srv:   s,
+		flow:  s.config.Inspector().Open(key, now),
+		info:  event.Flow{Key: key, Start: now, Last: now},
+		proxy: event.Proxy{Mode: mode},
+	}
+	k.active.Store(s.clock.Load())
+	s.sessions.add(k)
+	return k
+}
+
+func plainAddr(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
+}
+
+var (
+	errDropped = errors.New("dropped by the policy")
+	errLate    = errors.New("the ClientHello came too slowly for the connection to be opened, which the policy wants")
+)
+
+// see shows bytes to the inspector, and asks the policy where there is something
+// new. The error is why they may not go on.
+func (k *session) see(d inspect.Direction, b []byte) error {
+	if k.settled.Load() {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.judge(k.observe(d, b))
+}
+
+// note shows bytes to the inspector, and leaves the policy to a later judgement.
+func (k *session) note(d inspect.Direction, b []byte) {
+	if k.settled.Load() {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.observe(d, b)
+}
+
+func (k *session) observe(d inspect.Direction, b []byte) (changed bool) {
+	k.info.Last = k.srv.now()
+	s := inspect.Segment{Direction: d, Time: k.info.Last, Data: b}
+	if k.opened {
+		return k.flow.FeedOpened(s)
+	}
+	return k.flow.Feed(s)
+}
+
+// ask asks the policy about what was noted. The error is why the connection may
+// not go on.
+func (k *session) ask() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.judge(true)
+}
+
+// judge asks the policy at the stages that were reached, and because the Detection
+// changed.
+func (k *session) judge(changed bool) error {
+	o := k.flow.Observation()
+	before := k.decision
+	if o.Connect != nil && !k.connect {
+		k.connect = true
+		k.update(policies.StageConnect)
+	}
+	if o.TLS != nil && o.TLS.Hello && !k.hello {
+		k.hello = true
+		k.update(policies.StageHello)
+		k.opening = k.wantsOpening()
+	}
+	if changed {
+		k.update(policies.StageDetection)
+	}
+	if k.decision != before {
+		k.decided(before)
+	}
+	k.settle()
+	switch {
+	case k.dropped():
+		return errDropped
+	case k.opening && k.began && !k.opened:
+		k.opening = false
+		k.srv.counts.notOpened.Add(1)
+		return errLate
+	}
+	return nil
+}
+
+func (k *session) update(stage policies.Stage) {
+	k.info.Observation, k.info.Detection = k.flow.Observation(), k.flow.Detection()
+	d, _, err := k.srv.config.Gate.Update(context.Background(), &k.gate, stage, k.eventFlow())
+	if err != nil {
+		k.srv.log.warn("policy", "the policy gave no answer", "client", k.info.Key.Client, "err", err)
+	}
+	k.decision = d
+}
+
+// eventFlow is the session as the policy and events are told of it.
+func (k *session) eventFlow() *event.Flow {
+	k.info.ToServer.Bytes, k.info.ToClient.Bytes = k.traffic[0].Load(), k.traffic[1].Load()
+	k.info.Proxy = &k.proxy
+	return &k.info
+}
+
+// decided acts on a new decision.
+func (k *session) decided(before policies.Decision) {
+	if k.decision.Action == policies.ActionLog && !k.told {
+		k.told = true
+		k.tell(event.StateOpen)
+	}
+	if k.decision.Probe && !before.Probe && !k.decision.DryRun {
+		k.probe()
+	}
+}
+
+// dropped says that the connection must end.
+func (k *session) dropped() bool {
+	return k.decision.Action == policies.ActionDrop && !k.decision.DryRun
+}
+
+// settle leaves the path where nothing more can change what is done: the flow is
+// settled, or a tunnel runs that the policy lets be.
+func (k *session) settle() {
+	if k.dropped() || k.settled.Load() {
+		return
+	}
+	d := k.flow.Detection()
+	allowed := d.Kind == inspect.KindTunnel && d.Verdict.Strength() >= inspect.VerdictSuspected.Strength() &&
+		k.decision.Action != "" && !k.decision.Probe
+	if k.flow.Settled() || allowed && !k.opened {
+		k.settled.Store(true)
+	}
+}
+
+// learn takes evidence that did not come from the bytes.
+func (k *session) learn(e inspect.Evidence) {
+	k.mu.Lock()
+	err := k.judge(k.flow.Learn(e))
+	k.mu.Unlock()
+	if err != nil {
+		k.end(event.EndDropped, nil)
+	}
+}
+
+// count counts bytes that are about to be written.
+func (k *session) count(d inspect.Direction, n int) {
+	i := index(d)
+	k.traffic[i].Add(uint64(n))
+	if i == 0 {
+		k.srv.counts.bytesToServer.Add(uint64(n))
+	} else {
+		k.srv.counts.bytesToClient.Add(uint64(n))
+	}
+	now := k.srv.clock.Load()
+	k.active.Store(now)
+	k.blocked[i].Store(now)
+}
+
+// taken says that what was counted was written.
+func (k *session) taken(d inspect.Direction) {
+	k.blocked[index(d)].Store(0)
+	k.active.Store(k.srv.clock.Load())
+}
+
+func index(d inspect.Direction) int {
+	if d == inspect.ClientToServer {
+		return 0
+	}
+	return 1
+}
+
+// closes has f called when the session ends, or at once if it did.
+func (k *session) closes(f func(reset bool)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.ended {
+		f(false)
+		return
+	}
+	k.closers = append(k.closers, f)
+}
+
+// end ends the session, once: the first cause counts.
+func (k *session) end(how string, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.ended {
+		return
+	}
+	k.ended = true
+	k.proxy.End = how
+	if err != nil {
+		k.proxy.Error = err.Error()
+	}
+	reset := how == event.EndDropped && k.decision.Reset || wasReset(err)
+	for _, f := range k.closers {
+		f(reset)
+	}
+	k.closers = nil
+	k.srv.sessions.remove(k)
+	k.closed()
+}
+
+// closed counts, logs and tells of a session that ended.
+func (k *session) closed() {
+	s := k.srv
+	s.drops(k)
+	if k.decision.Action == policies.ActionLog || k.decision.Action == policies.ActionDrop {
+		k.tell(event.StateClosed)
+	}
+	args := []any{
+		"client", k.info.Key.Client, "mode", k.proxy.Mode, "end", k.proxy.End,
+		"bytes_toserver", k.traffic[0].Load(), "bytes_toclient", k.traffic[1].Load(),
+	}
+	if c := k.flow.Observation().Connect; c != nil {
+		args = append(args, "target", event.Printable(c.Request.Target))
+	} else if k.proxy.Mode != event.ModeExplicit {
+		args = append(args, "server", k.info.Key.Server)
+	}
+	if k.info.User != "" {
+		args = append(args, "user", k.info.User)
+	}
+	if k.proxy.Error != "" {
+		args = append(args, "err", k.proxy.Error)
+	}
+	s.log.ended(k.proxy.End, args...)
+}
+
+// drops counts what the policy did, and bans.
+func (s *Server) drops(k *session) {
+	switch {
+	case k.decision.Action != policies.ActionDrop:
+	case k.decision.DryRun:
+		s.counts.wouldDrop.Add(1)
+	default:
+		s.counts.dropped.Add(1)
+		if k.decision.Ban > 0 && k.flow.Observation().Connect == nil {
+			s.bans.add(k.info.Key, k.decision.Ban, s.now())
+		}
+	}
+}
+
+// tell emits the session's event.
+func (k *session) tell(state string) {
+	k.info.State = state
+	k.info.Observation, k.info.Detection = k.flow.Observation(), k.flow.Detection()
+	if state == event.StateClosed {
+		k.info.Last = k.srv.now()
+	}
+	k.proxy.Spliced = k.settled.Load() && !k.dropped()
+	e := event.New(k.eventFlow())
+	e.Decision = k.decision.Event(policies.PointProxy)
+	k.srv.config.Emit(&e)
+}
+
+// A registry knows the sessions that there are.
+type registry struct {
+	mu  sync.Mutex
+	all map[*session]struct{}
+}
+
+func (r *registry) add(k *session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.all == nil {
+		r.all = map[*session]struct{}{}
+	}
+	r.all[k] = struct{}{}
+}
+
+func (r *registry) remove(k *session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.all, k)
+}
+
+func (r *registry) list() []*session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := make([]*session, 0, len(r.all))
+	for k := range r.all {
+		list = append(list, k)
+	}
+	return list
+}
+
+// closer ends a connection, by a reset if that is asked for.
+func closer(conn net.Conn) func(reset bool) {
+	return func(reset bool) {
+		if tcp, ok := conn.(*net.TCPConn); ok && reset {
+			_ = tcp.SetLinger(0)
+		}
+		_ = conn.Close()
+	}
+}
