@@ -106,22 +106,6 @@ func (d *dialogue) add(from Direction, s Size, window int) bool {
 
 func clamp(n int) uint16 { return uint16(max(0, min(n, math.MaxUint16))) }
 
-// end gives the index behind the last piece of turn t.
-func (d *dialogue) end(t int) int {
-	if t+1 < len(d.turns) {
-		return d.turns[t+1].first
-	}
-	return len(d.pieces)
-}
-
-// skippable gives how many leading pieces of turn t may be tickets.
-func (d *dialogue) skippable(t int) int {
-	if !d.tickets || t > 1 || d.turns[t].from != ServerToClient {
-		return 0
-	}
-	return min(maxTickets, d.end(t)-d.turns[t].first-1)
-}
-
 // idle counts short exchanges on an otherwise quiet connection.
 type idle struct {
 	last    time.Time // of the last record

@@ -16,86 +16,68 @@ type dialogueMatcher struct{ DialogueMatch }
 func (m dialogueMatcher) match(f *Flow) (string, bool) {
 	d := &f.dialogue
 	base := len(d.turns) - len(m.Turns)
-	if base < 0 || m.First && base > 0 || !f.obs.Seen[0] || !f.obs.Seen[1] {
+	if base < 0 || !f.obs.Seen[0] || !f.obs.Seen[1] {
 		return "", false
 	}
-	for i := len(m.Turns) - 1; i >= 0; i-- {
+	torn := base == tornTurns && d.torn()
+	if m.First && base > 0 && !torn {
+		return "", false
+	}
+	for i := len(m.Turns) - 1; i > 0; i-- {
 		if !m.Turns[i].match(d, base+i) {
 			return "", false
 		}
 	}
-	return m.detail(d, base), true
+	first := d.span(base)
+	if m.First && base > 0 || !m.Turns[0].match(d, base) {
+		if !torn || !m.Turns[0].matchSpan(d.mended()) {
+			return "", false
+		}
+		first = d.mended()
+	}
+	return m.detail(d, base, first), true
 }
 
 // passed: turns are only ever appended.
 func (m dialogueMatcher) passed(f *Flow) bool {
-	return m.First && len(f.dialogue.turns) > len(m.Turns)
+	most := len(m.Turns)
+	if f.dialogue.tickets {
+		most += tornTurns
+	}
+	return m.First && len(f.dialogue.turns) > most
 }
 
-func (m dialogueMatcher) detail(d *dialogue, base int) string {
+func (m dialogueMatcher) detail(d *dialogue, base int, first span) string {
 	var b strings.Builder
 	for i := range m.Turns {
+		s := first
 		if i > 0 {
+			s = d.span(base + i)
 			b.WriteString(", ")
 		}
-		fmt.Fprintf(&b, "%s ", m.Turns[i].From)
-		d.describe(&b, base+i)
+		fmt.Fprintf(&b, "%s %s", m.Turns[i].From, s)
 	}
 	return b.String()
-}
-
-// describe tells of a turn's records, or of their sum where they are many.
-func (d *dialogue) describe(b *strings.Builder, t int) {
-	const most = 6
-	var sum Size
-	n := d.turns[t].records
-	for i, p := range d.pieces[d.turns[t].first:d.end(t)] {
-		if sum = sum.plus(p.size()); n > most {
-			continue
-		}
-		if i > 0 {
-			b.WriteByte('+')
-		}
-		b.WriteString(p.size().String())
-	}
-	if n > most {
-		fmt.Fprintf(b, "%s in %d records", sum, n)
-	}
 }
 
 func (s *Step) match(d *dialogue, t int) bool {
 	if d.turns[t].from != s.From.direction() {
 		return false
 	}
-	if n := d.turns[t].fragments; s.Fragments != nil && !s.Fragments.Match(Size{n, n}) {
-		return false
-	}
-	first, end := d.turns[t].first, d.end(t)
-	over := t+1 < len(d.turns)
+	whole := d.span(t)
 	for skip := 0; skip <= d.skippable(t); skip++ {
-		if s.matchFrom(d.pieces[first+skip:end], d.turns[t].records-skip, over) {
+		if s.matchSpan(whole.from(skip)) {
 			return true
 		}
 	}
 	return false
 }
 
-// matchFrom asks about a turn or what follows its tickets. Over says that the
-// turn will not grow.
-func (s *Step) matchFrom(p []piece, records int, over bool) bool {
-	if s.Records != nil && !s.Records.Match(Size{records, records}) {
+func (s *Step) matchSpan(p span) bool {
+	if s.Records != nil && !s.Records.Match(Size{p.records, p.records}) || s.Fragments != nil && !s.Fragments.Match(Size{p.fragments, p.fragments}) {
 		return false
 	}
-	if s.Bytes != nil {
-		var total Size
-		for i := range p {
-			total = total.plus(p[i].size())
-		}
-		if !s.Bytes.Match(total) {
-			return false
-		}
-	}
-	return startsWith(p, s.Starts, over)
+	return (s.Bytes == nil || s.Bytes.Match(p.total())) && startsWith(p.pieces, s.Starts, p.over)
 }
 
 // startsWith says that writes of the wanted lengths end one after another in

@@ -44,6 +44,8 @@ type lab struct {
 	*Server
 	addr string // of the explicit listener
 	log  *syncBuffer
+	stop context.CancelFunc // in good order
+	cut  context.CancelFunc // at once
 
 	mu     sync.Mutex
 	events []event.Event
@@ -95,7 +97,8 @@ func run(t testing.TB, d policies.Decider, change func(*Config)) *lab {
 	}
 	l.addr = ln.Addr().String()
 	ctx, stop := context.WithCancel(context.Background())
-	hard, cut := context.WithTimeout(context.Background(), time.Minute)
+	hard, cut := context.WithCancel(context.Background())
+	l.stop, l.cut = stop, cut
 	done := make(chan error, 1)
 	go func() { done <- l.Serve(ctx, hard, Listener{ln, event.ModeExplicit}) }()
 	t.Cleanup(func() {

@@ -186,6 +186,10 @@ func (s *Server) watch(ctx context.Context) {
 	}
 }
 
+// halfClosed is how long a tunnel may carry nothing of which one direction has
+// ended: most often the other side just did not notice.
+const halfClosed = 10 * time.Minute
+
 var (
 	errIdle    = errors.New("nothing came from either side for too long")
 	errStalled = errors.New("a side took nothing of what was there for too long")
@@ -198,6 +202,9 @@ func (k *session) check(now, idle, stall int64) {
 			k.end(event.EndIdle, errStalled)
 			return
 		}
+	}
+	if k.half.Load() {
+		idle = min(idle, int64(halfClosed/time.Second))
 	}
 	if now-k.active.Load() > idle {
 		k.srv.counts.idle.Add(1)

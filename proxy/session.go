@@ -39,6 +39,7 @@ type session struct {
 	// blocked[d] since when something waits to be taken; 0 where nothing does.
 	active  atomic.Int64
 	blocked [2]atomic.Int64
+	half    atomic.Bool // one direction of a tunnel has ended
 	traffic [2]atomic.Uint64
 }
 

@@ -107,6 +107,7 @@ func (t *tunnel) finish(d inspect.Direction, dst *leg, err error) {
 	switch {
 	case isEnd(err):
 		t.first.CompareAndSwap(0, int32(d))
+		t.half.Store(true)
 		_ = dst.conn.CloseWrite() // where it is gone, the other direction will notice
 	case errors.Is(err, errDropped):
 		t.end(event.EndDropped, nil)

@@ -308,6 +308,13 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// TestMetricsOfLikeDestinations has two whose names differ in what is not told.
+func TestMetricsOfLikeDestinations(t *testing.T) {
+	cfg := withAdmin("127.0.0.1:0")
+	cfg.Events.Dest = []string{"http://u:a@127.0.0.1:1/x", "http://u:b@127.0.0.1:1/x", filepath.Join(t.TempDir(), "\xff")}
+	start(t, cfg).visitor(t).want(200, "GET", "/metrics", `sstpwarden_records_written_total{destination="http://u:xxxxx@127.0.0.1:1/x",record="events"} 0`)
+}
+
 func TestIndexOfUnknownWords(t *testing.T) {
 	var c eventCounts
 	c.add(&event.Event{Decision: &event.Decision{Action: "error"}})

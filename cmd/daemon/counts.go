@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"strings"
 	"sync/atomic"
 
 	"sstpwarden/inspect"
@@ -33,4 +34,21 @@ func index[T comparable](words []T, word T) int {
 		}
 	}
 	return 0
+}
+
+// A destination of records, as metrics name it.
+type destination struct{ record, destination string }
+
+type sum struct{ written, lost uint64 }
+
+// sums counts by destination. Two that differ in their passwords alone have the
+// same name, and labels are UTF-8.
+func (r *records) sums() map[destination]sum {
+	out := map[destination]sum{}
+	for _, k := range r.sinks {
+		name := destination{k.record, strings.ToValidUTF8(k.Dest(), "\ufffd")}
+		n := out[name]
+		out[name] = sum{n.written + k.Written(), n.lost + k.Lost()}
+	}
+	return out
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -190,18 +191,18 @@ func (failing) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 func TestChecks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c checks
-		running, release := 0, make(chan struct{})
+		running, release := atomic.Int32{}, make(chan struct{})
 		c.add("good", func() error { return nil })
 		c.add("bad", func() error { return io.ErrClosedPipe })
-		c.add("stuck", func() error { running++; <-release; return nil })
+		c.add("stuck", func() error { running.Add(1); <-release; return nil })
 		for range 3 {
 			got := c.run(time.Second)
 			if len(got) != 2 || got[0].name != "bad" || !errors.Is(got[1].err, errStuck) {
 				t.Errorf("%+v", got)
 			}
 		}
-		if running != 1 {
-			t.Errorf("%d of the one that is stuck", running)
+		if n := running.Load(); n != 1 {
+			t.Errorf("%d of the one that is stuck", n)
 		}
 		close(release)
 		synctest.Wait()

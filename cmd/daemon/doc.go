@@ -65,8 +65,15 @@
 //
 // # Log
 //
-// Keys are stable: error, component, revision, reason (of a reload), address,
-// destination, file, check, signal. Messages are for people and may change.
+// Keys are stable: error, component (what is reloaded), reason (why), revision,
+// listener, address, destination, check, keys, timeout, version, dry_run.
+// Messages are for people and may change.
+//
+// # Systemd
+//
+// [Unit] gives the units. Sockets that systemd passes are used by their names
+// (FileDescriptorName=): admin for the admin listener, others as the service asks
+// for them with [Daemon.Listener].
 //
 // The package does not handle connections: that is the services' matter.
 package daemon

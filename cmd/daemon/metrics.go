@@ -92,9 +92,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 			counter(descEvents, d.records.counts[i][j].Load(), v.String(), string(a))
 		}
 	}
-	for _, k := range d.records.sinks {
-		counter(descWritten, k.Written(), k.record, k.Dest())
-		counter(descLost, k.Lost(), k.record, k.Dest())
+	for k, n := range d.records.sums() {
+		counter(descWritten, n.written, k.record, k.destination)
+		counter(descLost, n.lost, k.record, k.destination)
 	}
 	m := d.memory.Stats()
 	gauge(descServers, float64(m.Servers))

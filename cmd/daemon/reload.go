@@ -55,8 +55,10 @@ func (d *Daemon) OnReload(name string, reload func(context.Context) error, files
 // Reload reloads everything, as SIGHUP does. The error joins those of what did
 // not load, which stays as it was. The reason is for the log.
 func (d *Daemon) Reload(ctx context.Context, reason string) error {
-	d.notify("RELOADING=1")
-	defer func() { d.notify("READY=1\n" + d.statusLine()) }()
+	if d.serving.Load() {
+		d.notify("RELOADING=1")
+		defer func() { d.notify("READY=1\n" + d.statusLine()) }()
+	}
 	d.records.reopen()
 	var errs []error
 	for _, c := range d.reloads.list {

@@ -125,7 +125,9 @@ func TestWatchdog(t *testing.T) {
 	}
 	fed()
 	fails.Store(true)
-	eventually(t, "an error", func() bool { return logged(r.log, "level=ERROR", "the watchdog is not fed", "check=loop", "no accept returned") })
+	eventually(t, "an error", func() bool {
+		return logged(r.log, "level=ERROR", "the watchdog is not fed", "check=loop", "no accept returned")
+	})
 	fails.Store(false)
 	fed()
 	hangs.Store(true)

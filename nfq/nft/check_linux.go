@@ -39,7 +39,7 @@ func probes() []probe {
 		{Feature{Name: "nat", Text: "type nat", Need: "CONFIG_NFT_NAT, module nft_chain_nat; Linux 5.2 for family inet"}, redirect, try(nftables.ChainTypeNAT)},
 		{Feature{Name: "redirect", Text: "redirect to", Need: "CONFIG_NFT_REDIR, module nft_redir"}, redirect, try(nftables.ChainTypeNAT, isTCP(), redirectTo(1))},
 		{Feature{Name: "ct", Text: "ct mark set", Need: "CONFIG_NFT_CT and CONFIG_NF_CONNTRACK_MARK, module nft_ct"}, tproxy, try(nftables.ChainTypeFilter, setConnectionMark(1, 1))},
-		{Feature{Name: "socket", Text: "socket transparent", Need: "CONFIG_NFT_SOCKET, module nft_socket; Linux 5.11"}, tproxy, try(nftables.ChainTypeFilter, boundSocket(), transparentSocket())},
+		{Feature{Name: "socket", Text: "socket transparent", Need: "CONFIG_NFT_SOCKET, module nft_socket"}, tproxy, try(nftables.ChainTypeFilter, transparentSocket())},
 		{Feature{Name: "tproxy", Text: "tproxy to", Need: "CONFIG_NFT_TPROXY, module nft_tproxy"}, tproxy, try(nftables.ChainTypeFilter, isTCP(), tproxyTo(1))},
 		{Feature{Name: "policy routing", Text: "ip rule add fwmark", Need: "CONFIG_IP_MULTIPLE_TABLES and, with IPv6, CONFIG_IPV6_MULTIPLE_TABLES"}, tproxy, tryRouting},
 	}

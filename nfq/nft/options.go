@@ -123,23 +123,23 @@ type Counter struct {
 const (
 	CountProxied      = "proxied"       // to the transparent port
 	CountEstablished  = "established"   // TPROXY: of connections that sockets of this host hold
-	CountResumed      = "resumed"       // TPROXY: of connections that were proxied and have no socket: SYN cookies
+	CountResumed      = "resumed"       // TPROXY: of proxied connections whose socket is not found: SYN cookies
 	CountNotNew       = "not_new"       // not the first of a connection, and none of a proxied one
 	CountStopped      = "stopped"       // TPROXY, fail-closed: nobody listens
-	CountNotTCP       = "not_tcp"       //
+	CountNotTCP       = "not_tcp"       // another protocol
 	CountToHost       = "to_host"       // for this host itself
 	CountNotInterface = "not_interface" // out of scope
 	CountNotClient    = "not_client"    // out of scope
 	CountNotPort      = "not_port"      // out of scope
-	CountExcluded     = "excluded"      //
+	CountExcluded     = "excluded"      // by its destination
 
 	CountLocalProxied  = "local_proxied"  // the host's own, to the transparent port
 	CountLocalOwn      = "local_own"      // the proxy's own
-	CountLocalNotTCP   = "local_not_tcp"  //
+	CountLocalNotTCP   = "local_not_tcp"  // another protocol
 	CountLocalNotNew   = "local_not_new"  // not the first of a connection
 	CountLocalToHost   = "local_to_host"  // for this host itself
 	CountLocalNotPort  = "local_not_port" // out of scope
-	CountLocalExcluded = "local_excluded" //
+	CountLocalExcluded = "local_excluded" // by its destination
 )
 
 // A Feature is something that the kernel or the host's settings may lack.

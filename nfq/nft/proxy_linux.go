@@ -130,10 +130,10 @@ func localChain(o ProxyOptions) Chain {
 //
 // A connection is taken with its first packet or not at all: tproxy alone would also
 // give the middle of a connection that goes past to the listener, which resets it. Later
-// packets go to the connection's socket, and if they are for the transparent port of another
-// host it must not be the listener that is found. There is none where SYN cookies stand
-// for one, hence the mark on the connection; it holds for the client's direction, since with
-// the proxy gone a server's answers have to go past.
+// packets go to the connection's socket. Where SYN cookies stand for one there is none yet,
+// and for a server's port that is the transparent one the listener may be found instead;
+// so the connection has the mark too, by which the rest is given to tproxy. That holds for
+// the client's direction, since with the proxy gone a server's answers have to go past.
 //
 // What the proxy sends does not come through this hook, so no loop is possible.
 func tproxyChain(o ProxyOptions) Chain {
@@ -142,7 +142,6 @@ func tproxyChain(o ProxyOptions) Chain {
 	c.Rules = append(c.Rules,
 		unless(CountNotTCP, notTCP()),
 		rule(CountEstablished, notNew(), portIsNot(o.Port), transparentSocket(), counter(), setMark(divert, o.Mask), accept()),
-		rule(CountEstablished, notNew(), portIs(o.Port), boundSocket(), transparentSocket(), counter(), setMark(divert, o.Mask), accept()),
 		rule(CountResumed, notNew(), connectionMarkIs(divert, o.Mask), fromClient(), tproxyTo(o.Port), counter(), setMark(divert, o.Mask), accept()),
 		unless(CountNotNew, notNew()))
 	c.Rules = append(c.Rules, outOfScope(o.Scope)...)

@@ -82,12 +82,10 @@ func portNotIn(set string) Statement {
 	return Statement{"tcp dport != @" + set, append(isTCP().Exprs, payload(expr.PayloadBaseTransportHeader, tcpDestinationPort, 2), notIn(set))}
 }
 
-func portIs(p uint16) Statement    { return comparePort("tcp dport %d", expr.CmpOpEq, p) }
-func portIsNot(p uint16) Statement { return comparePort("tcp dport != %d", expr.CmpOpNeq, p) }
-
-func comparePort(format string, op expr.CmpOp, p uint16) Statement {
-	return Statement{fmt.Sprintf(format, p), append(isTCP().Exprs,
-		payload(expr.PayloadBaseTransportHeader, tcpDestinationPort, 2), compare(op, binary.BigEndian.AppendUint16(nil, p)))}
+func portIsNot(p uint16) Statement {
+	return Statement{fmt.Sprintf("tcp dport != %d", p), append(isTCP().Exprs,
+		payload(expr.PayloadBaseTransportHeader, tcpDestinationPort, 2),
+		compare(expr.CmpOpNeq, binary.BigEndian.AppendUint16(nil, p)))}
 }
 
 func interfaceNotIn(set string) Statement {
@@ -122,16 +120,6 @@ func transparentSocket() Statement {
 	return Statement{"socket transparent 1", []expr.Any{
 		&expr.Socket{Key: expr.SocketKeyTransparent, Register: register},
 		compare(expr.CmpOpEq, []byte{1}),
-	}}
-}
-
-// boundSocket matches packets that a socket of this host is there for which listens
-// on one address only or is connected. It does not match what only the remains of a
-// socket are there for, as in the state TIME-WAIT.
-func boundSocket() Statement {
-	return Statement{"socket wildcard 0", []expr.Any{
-		&expr.Socket{Key: expr.SocketKeyWildcard, Register: register},
-		compare(expr.CmpOpEq, []byte{0}),
 	}}
 }
 

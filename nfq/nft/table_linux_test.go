@@ -2,6 +2,7 @@ package nft
 
 import (
 	"flag"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -65,5 +66,23 @@ func TestTextIsTheTable(t *testing.T) {
 				t.Errorf("nft's (-) and ours (+) differ:\n%s", diff)
 			}
 		})
+	}
+}
+
+// The elements of a long scope do not fit into one message.
+func TestLongScope(t *testing.T) {
+	var scope Scope
+	for i := range 20_000 {
+		scope.Networks = append(scope.Networks, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 25))
+		if i%4 == 1 {
+			scope.Ports = append(scope.Ports, PortRange{uint16(i), uint16(i) + 1})
+		}
+	}
+	in := newHost(t).setup(ProxyOptions{Mode: Redirect, Port: proxyPort, Scope: scope})
+	if _, err := in.Counters(); err != nil {
+		t.Error(err)
+	}
+	if got := len(in.Table().Sets[0].Elements); got != 20_000 {
+		t.Errorf("%d elements", got)
 	}
 }

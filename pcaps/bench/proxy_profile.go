@@ -8,7 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
+
+// profileWindow is for how long things are measured where profiles are wanted: a
+// second has too few samples.
+const profileWindow = 4 * time.Second
 
 // profiled runs a discipline, and keeps a CPU profile of what is ours while it
 // does where profiles are wanted.
@@ -19,7 +24,8 @@ func (a *arena) profiled(ctx context.Context, d *discipline, e *entrant) (result
 	name := strings.ReplaceAll(strings.ReplaceAll(d.short, ",", ""), " ", "-")
 	failed := make(chan error, 1)
 	go func() {
-		failed <- profile(ctx, e.admin, "profile?seconds=1", filepath.Join(a.profiles, name+".cpu.pprof"))
+		which := fmt.Sprintf("profile?seconds=%.0f", max(1, a.window.Seconds()))
+		failed <- profile(ctx, e.admin, which, filepath.Join(a.profiles, name+".cpu.pprof"))
 	}()
 	r, err := d.run(ctx, a, e)
 	if profileErr := <-failed; err == nil {

@@ -120,7 +120,10 @@ func (o *options) runProxy(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	defer a.server.stop()
-	a.ours, a.squid, a.profiles, a.rounds = o.program, o.squid, o.profiles, min(o.rounds, proxyRounds)
+	a.ours, a.squid, a.rounds = o.program, o.squid, min(o.rounds, proxyRounds)
+	if o.profiles != "" {
+		a.profiles, a.window = o.profiles, profileWindow
+	}
 	p.printf("\nProxies on the loopback in turn, on %d processors; clients, proxies and servers share them.\n", runtime.NumCPU())
 
 	forward := forwarders()

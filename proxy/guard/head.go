@@ -37,7 +37,7 @@ func (c *conn) readHead(buf []byte) error {
 
 // fillHead adds to what is pending, within the time that there is for it.
 func (c *conn) fillHead(buf []byte) error {
-	waiting := len(c.in.b) == 0
+	waiting := c.in.blank()
 	limit := c.o.HeadTimeout
 	if waiting {
 		limit = c.o.IdleTimeout
@@ -50,7 +50,7 @@ func (c *conn) fillHead(buf []byte) error {
 		switch {
 		case n > 0:
 			c.in.add(buf[:n])
-			if waiting {
+			if waiting && !c.in.blank() {
 				c.headFrom = time.Now()
 				c.setIdle(false)
 			}
@@ -79,7 +79,7 @@ func (c *conn) endHead(err error) error {
 	switch {
 	case !errors.Is(err, io.EOF):
 		c.note(err)
-	case len(bytes.Trim(c.in.b, "\r\n")) > 0:
+	case !c.in.blank():
 		if c.tell(c.in.b) != nil {
 			return io.EOF
 		}

@@ -149,7 +149,12 @@ func TestHTTP2Stop(t *testing.T) {
 	p := overTLS(t, "h2", Options{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		close(begun)
 		<-release
-		fmt.Fprint(w, "whole")
+		io.WriteString(w, "who")
+		w.(http.Flusher).Flush()
+		if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil {
+			t.Error(err)
+		}
+		fmt.Fprint(w, "le")
 	})})
 	cc := p.http2Client()
 	go func() {

@@ -44,6 +44,17 @@ func (p *pending) drop(n int) {
 	*p = pending{}
 }
 
+// blank reports whether nothing but line ends is pending, which some clients send
+// behind a body.
+func (p *pending) blank() bool {
+	for _, c := range p.b {
+		if c != '\r' && c != '\n' {
+			return false
+		}
+	}
+	return true
+}
+
 // take moves the first bytes to b.
 func (p *pending) take(b []byte) int {
 	n := copy(b, p.b)

@@ -288,3 +288,40 @@ func TestServePanic(t *testing.T) {
 		t.Errorf("error %v, logged %q", g.errs[0], log)
 	}
 }
+
+// If net/http and the head reader ever disagree, the connection ends before a
+// handler sees anything.
+func TestDisagreement(t *testing.T) {
+	for name, f := range map[string]func(c *conn){
+		"another request": func(c *conn) {
+			c.head = &httphead.Request{Method: "GET", Target: "/a"}
+			req, err := http.NewRequestWithContext(context.WithValue(t.Context(), connKey{}, c), "GET", "/b", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.RequestURI = "/b"
+			defer func() {
+				if v := recover(); v != http.ErrAbortHandler {
+					t.Errorf("panicked with %v", v)
+				}
+			}()
+			dispatch(nil, req)
+		},
+		"an end inside a body": func(c *conn) {
+			c.phase.Store(phaseBody)
+			c.answered()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, client := net.Pipe()
+			c := newConn(server, nil, Options{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler was called") })})
+			f(c)
+			if err := c.failure(); !errors.Is(err, errDisagreed) {
+				t.Errorf("error %v", err)
+			}
+			if _, err := client.Read(make([]byte, 1)); err != io.EOF {
+				t.Errorf("the connection is open: %v", err)
+			}
+		})
+	}
+}

@@ -85,6 +85,13 @@ func TestTimeouts(t *testing.T) {
 		{"a client that is never idle for long", Options{}, func(b *bubble) {
 			b.trickle(strings.Repeat(get, 5), len(get), 59*time.Second)
 		}, []string{"200", "200", "200", "200", "200"}, (4*59 + 60) * time.Second},
+		{"a line end behind a body", Options{}, func(b *bubble) {
+			io.WriteString(b.client, post(1)+"x\r\n")
+			b.trickle(get, 5, 8*time.Second)
+		}, []string{"200", "408"}, 30 * time.Second},
+		{"a line end and no more", Options{}, func(b *bubble) {
+			io.WriteString(b.client, post(1)+"x\r\n")
+		}, []string{"200"}, 60 * time.Second},
 		{"a head of a byte a second", Options{}, func(b *bubble) {
 			time.Sleep(50 * time.Second)
 			b.trickle(get, 1, 1500*time.Millisecond)

@@ -66,7 +66,7 @@ func TestCache(t *testing.T) {
 	// But not for an upstream that is not trusted.
 	bad := ups[0]
 	bad.VerifyErr = errors.New("revoked")
-	if get(t, c, bad) == first || get(t, c, bad) != get(t, c, bad) {
+	if shown := get(t, c, bad); shown == first || get(t, c, bad) != shown {
 		t.Error("trusted and untrusted are one entry")
 	}
 	// Nor for another authority.

@@ -184,22 +184,40 @@ func FuzzLeaf(f *testing.F) {
 		}
 		up := Upstream{Chain: []*x509.Certificate{cert}, ServerName: host}
 		up.VerifyErr = verify(up.Chain, host, roots, time.Now())
-		leaf, err := a.Leaf(up, "")
-		if err != nil {
-			if _, ok := errors.AsType[*ConstraintError](err); !ok {
-				t.Fatal(err)
+		if ours := fuzzed(t, a, up); ours != nil {
+			err := verify([]*x509.Certificate{ours}, host, roots, time.Now())
+			if (err == nil) != (up.VerifyErr == nil) {
+				t.Fatalf("the upstream's: %v; ours: %v", up.VerifyErr, err)
 			}
-			return
 		}
-		ours, err := x509.ParseCertificate(leaf.Certificate[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = verify([]*x509.Certificate{ours}, host, roots, time.Now())
-		if (err == nil) != (up.VerifyErr == nil) {
-			t.Fatalf("the upstream's: %v; ours: %v", up.VerifyErr, err)
+		up.VerifyErr = nil // as if it were trusted
+		if ours := fuzzed(t, a, up); ours != nil {
+			theirs := cert.VerifyHostname(host)
+			if err := ours.VerifyHostname(host); (err == nil) != (theirs == nil) {
+				t.Fatalf("the upstream's: %v; ours: %v", theirs, err)
+			}
+			if !bytes.Equal(ours.RawSubject, cert.RawSubject) {
+				t.Fatalf("subject %s, want %s", ours.Subject, cert.Subject)
+			}
 		}
 	})
+}
+
+// fuzzed is the leaf for an upstream, nil if there may be none.
+func fuzzed(t *testing.T, a *Authority, up Upstream) *x509.Certificate {
+	t.Helper()
+	leaf, err := a.Leaf(up, "")
+	if _, ok := errors.AsType[*ConstraintError](err); ok {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(leaf.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
 }
 
 func BenchmarkLeaf(b *testing.B) {

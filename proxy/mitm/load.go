@@ -84,9 +84,18 @@ func load(dir string, clock func() time.Time) (*Authority, error) {
 		return nil, err
 	}
 	keyData, err := readFile(keyPath, checkKeyFile(keyPath))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = &StoreError{keyPath, fs.ErrNotExist, "put the key of " + CertificateFile + " back, or make another authority in another folder"}
+	}
 	if err != nil {
 		return nil, err
 	}
+	return parse(dir, certData, keyData, clock)
+}
+
+// parse makes an authority of what is in its files.
+func parse(dir string, certData, keyData []byte, clock func() time.Time) (*Authority, error) {
+	keyPath, certPath := filepath.Join(dir, KeyFile), filepath.Join(dir, CertificateFile)
 	certs, err := parseCertificates(certData)
 	if err == nil {
 		err = checkAuthority(certs)

@@ -147,7 +147,7 @@ func TestLoadRefuses(t *testing.T) {
 	}{
 		{"nothing", "", "", 0o600, []string{"file does not exist", "sstpwarden ca init"}},
 		{"no certificate", "", goodKey, 0o600, []string{"ca.crt", "file does not exist"}},
-		{"no key", certPEM(good), "", 0o600, []string{"ca.key", "no such file"}},
+		{"no key", certPEM(good), "", 0o600, []string{"ca.key", "file does not exist", "put the key of ca.crt back"}},
 		{"others may read", certPEM(good), goodKey, 0o640, []string{"ca.key", "others may read the key (mode 0640)", "chmod 600"}},
 		{"another key", certPEM(good), keyPEM(t, ecKey()), 0o600, []string{"ca.key", "not the key of the certificate"}},
 		{"another kind of key", certPEM(good), keyPEM(t, rsaKey()), 0o600, []string{"ca.key", "not the key"}},
@@ -332,25 +332,31 @@ func TestRenewFiles(t *testing.T) {
 	}
 }
 
-// FuzzLoad has files of an authority be anything.
+// FuzzLoad has files of an authority be anything: any text, or any certificate
+// and key as PEM.
 func FuzzLoad(f *testing.F) {
-	a := newCATest(f, CreateOptions{})
-	p := testPKI()
-	f.Add(a.PEM(), []byte(keyPEM(f, a.key)))
-	f.Add([]byte(certPEM(p.above, p.root)), []byte(keyPEM(f, p.above.key)))
-	f.Add([]byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"), []byte("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n-----END RSA PRIVATE KEY-----\n"))
+	a, p := newCATest(f, CreateOptions{}), testPKI()
+	for _, is := range []*issuer{{a.key, a.cert}, p.above, sign(caTest("RSA"), nil, rsaKey())} {
+		cert, key := certPEM(is), keyPEM(f, is.key)
+		f.Add([]byte(cert), []byte(key), false)
+		block, _ := pem.Decode([]byte(key))
+		f.Add(is.cert.Raw, block.Bytes, true)
+	}
+	f.Add([]byte(certPEM(p.above, p.root)), []byte(keyPEM(f, p.above.key)), false)
+	f.Add([]byte(""), []byte("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n-----END RSA PRIVATE KEY-----\n"), false)
 	up := upstreamOf(host, goodChain()...)
-	f.Fuzz(func(t *testing.T, cert, key []byte) {
-		dir := t.TempDir()
-		for name, data := range map[string][]byte{CertificateFile: cert, KeyFile: key} {
-			if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-				t.Fatal(err)
-			}
+	f.Fuzz(func(t *testing.T, cert, key []byte, der bool) {
+		if der {
+			cert = pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: cert})
+			key = pem.EncodeToMemory(&pem.Block{Type: pemKey, Bytes: key})
 		}
-		a, err := Load(dir)
+		a, err := parse("", cert, key, time.Now)
+		if err == nil {
+			err = a.checkTime("")
+		}
 		if err != nil {
-			if s, ok := errors.AsType[*StoreError](err); !ok || s.Path == "" {
-				t.Fatalf("no *StoreError: %v", err)
+			if s, ok := errors.AsType[*StoreError](err); !ok || s.Path == "" || s.Remedy == "" {
+				t.Fatalf("it does not say what to do: %v", err)
 			}
 			return
 		}

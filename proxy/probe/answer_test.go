@@ -82,7 +82,7 @@ func TestHeads(t *testing.T) {
 		{"SSTP at once", "\x10\x01\x00\x30\x00\x02", No, "no HTTP/1"},
 		{"flood of fields", "HTTP/1.1 200 OK\r\n" + strings.Repeat("A: b\r\n", 1<<18), No, "more than 256"},
 		{"flood of a field", "HTTP/1.1 200 OK\r\nA: " + strings.Repeat("b", 1<<20), No, "more than 65536"},
-		{"hostile text", head("HTTP/1.1 400 \x1b[31m\xff\xfe"+strings.Repeat("\u00e4", 999), "Server: "+strings.Repeat("\xe2\x82", 500)), No, "400"},
+		{"hostile text", head("HTTP/1.1 400 \x1b[31m\xff\xfe"+"x"+strings.Repeat("\u20ac", 999), "Server: "+strings.Repeat("\xe2\x82", 500)), No, "400"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := ask(t, &Prober{}, Target{Name: "vpn.example", Addr: listen(t, answering(tt.text))})

@@ -1,22 +1,13 @@
 package probe
 
-import (
-	"errors"
-	"net"
-)
+import "net"
 
-// maxReceived is more than any handshake and head have: crypto/tls takes chains of
-// up to 256 KiB.
-const maxReceived = 512 << 10
-
-var errTooMuch = errors.New("the server sends without end")
-
-// A tapConn keeps the beginnings of both directions, and bounds what it receives.
+// A tapConn keeps the beginnings of both directions. What it reads is bounded by
+// who reads: crypto/tls a handshake, and this package an answer.
 type tapConn struct {
 	net.Conn
 	hello []byte // what was sent before anything came: the ClientHello
 	first []byte // what came first, up to maxFirst
-	left  int
 }
 
 const (
@@ -32,11 +23,7 @@ func (c *tapConn) Write(b []byte) (int, error) {
 }
 
 func (c *tapConn) Read(b []byte) (int, error) {
-	if c.left == 0 {
-		return 0, errTooMuch
-	}
-	n, err := c.Conn.Read(b[:min(len(b), c.left)])
-	c.left -= n
+	n, err := c.Conn.Read(b)
 	c.first = append(c.first, b[:min(n, maxFirst-len(c.first))]...)
 	return n, err
 }

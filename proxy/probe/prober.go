@@ -70,7 +70,8 @@ func IsHostName(s string) bool {
 // A Prober asks servers. The zero value is ready; its methods may be called
 // concurrently, and its fields are not changed after the first call.
 type Prober struct {
-	// Dial opens connections; nil stands for the system's. Network is "tcp".
+	// Dial opens connections, and gives up when ctx is done; nil stands for the
+	// system's. Network is "tcp".
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Timeout of one server in all; 0 stands for DefaultTimeout.
 	Timeout time.Duration
@@ -122,7 +123,7 @@ func (a *attempt) run(ctx context.Context) {
 	defer func() { _ = raw.Close() }() // for good, whatever happened
 	// What is under way ends when ctx does.
 	defer context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })()
-	a.conn = &tapConn{Conn: raw, left: maxReceived}
+	a.conn = &tapConn{Conn: raw}
 
 	start = time.Now()
 	c := tls.Client(a.conn, clientConfig(a.target.Name))

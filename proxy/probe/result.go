@@ -151,8 +151,9 @@ func (r *Result) Learned() (inspect.Evidence, bool) {
 		return inspect.Evidence{Rule: RuleAnswer, Weight: weightYes, Proof: true, Detail: detail}, true
 	case No:
 		return inspect.Evidence{Rule: RuleAnswer, Weight: weightNo, Detail: "the server answered a probe as others do: " + r.Reason}, true
+	default:
+		return inspect.Evidence{}, false
 	}
-	return inspect.Evidence{}, false
 }
 
 // Unreached is the result for a target of which no address could be asked.

@@ -1,0 +1,80 @@
+package doctor
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sstpwarden/cmd/daemon"
+)
+
+func find(t *testing.T, findings []Finding, area, name string) Finding {
+	t.Helper()
+	for _, f := range findings {
+		if f.Area == area && strings.HasPrefix(f.Name, name) {
+			return f
+		}
+	}
+	t.Fatalf("nothing is said of %s in %s: %+v", name, area, findings)
+	return Finding{}
+}
+
+// What every mode needs is there where namespaces can be made, and is seen to work.
+func TestProofs(t *testing.T) {
+	if os.Geteuid() != 0 {
+		if os.Getenv("CI") != "" {
+			t.Fatal("network namespaces take root")
+		}
+		t.Skip("network namespaces take root")
+	}
+	findings := Examine(t.Context(), Options{Config: new(daemon.Default())})
+	for _, mode := range []string{"redirect", "tproxy"} {
+		for _, name := range []string{"proof over IPv4", "proof over IPv6"} {
+			if f := find(t, findings, mode, name); f.State != OK || !strings.Contains(f.Detail, "was taken on its way") {
+				t.Errorf("%+v", f)
+			}
+		}
+	}
+	for _, f := range findings {
+		if f.State == Missing {
+			t.Errorf("missing: %+v", f)
+		}
+	}
+}
+
+// What is configured is looked at: addresses, files, and the user.
+func TestConfigured(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	c := daemon.Default()
+	c.Proxy.Listen = []string{ln.Addr().String(), "127.0.0.1:0", "192.0.2.1:3128"}
+	c.Rules = filepath.Join(t.TempDir(), "none.yaml")
+	c.Proxy.Limits.Connections = 1 << 30
+	findings := Examine(t.Context(), Options{Config: &c})
+	for _, want := range []struct {
+		area, name string
+		state      State
+	}{
+		{"explicit", "listen " + ln.Addr().String(), Warning},
+		{"explicit", "listen 127.0.0.1:0", OK},
+		{"explicit", "listen 192.0.2.1:3128", Missing},
+		{"configuration", "files", Missing},
+		{"configuration", "policy", OK},
+		{"host", "open files", Warning},
+		{"host", "kernel", OK},
+	} {
+		if f := find(t, findings, want.area, want.name); f.State != want.state {
+			t.Errorf("%s is %s, want %s: %+v", want.name, f.State, want.state, f)
+		}
+	}
+	for _, f := range findings {
+		if f.Area == "redirect" || f.Area == "tproxy" {
+			t.Errorf("not configured, and looked at: %+v", f)
+		}
+	}
+}

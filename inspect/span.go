@@ -1,0 +1,95 @@
+package inspect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A span is what one side sent without being answered.
+type span struct {
+	pieces    []piece
+	records   int // that the pieces came in
+	fragments int // among them
+	over      bool
+}
+
+// span gives turn t.
+func (d *dialogue) span(t int) span {
+	x := &d.turns[t]
+	return span{d.pieces[x.first:d.end(t)], x.records, x.fragments, t+1 < len(d.turns)}
+}
+
+// from leaves out the first pieces.
+func (s span) from(skip int) span {
+	s.pieces = s.pieces[skip:]
+	s.records -= skip
+	return s
+}
+
+func (s span) total() (n Size) {
+	for i := range s.pieces {
+		n = n.plus(s.pieces[i].size())
+	}
+	return n
+}
+
+// String gives the sizes of the records, or their sum where they are many.
+func (s span) String() string {
+	const most = 6
+	if s.records > most {
+		return fmt.Sprintf("%s in %d records", s.total(), s.records)
+	}
+	var b strings.Builder
+	for i, p := range s.pieces {
+		if i > 0 {
+			b.WriteByte('+')
+		}
+		b.WriteString(p.size().String())
+	}
+	return b.String()
+}
+
+// end gives the index behind the last piece of turn t.
+func (d *dialogue) end(t int) int {
+	if t+1 < len(d.turns) {
+		return d.turns[t+1].first
+	}
+	return len(d.pieces)
+}
+
+// skippable gives how many leading pieces of turn t may be tickets.
+func (d *dialogue) skippable(t int) int {
+	if !d.tickets || t > 1 || d.turns[t].from != ServerToClient {
+		return 0
+	}
+	return min(maxTickets, d.end(t)-d.turns[t].first-1)
+}
+
+// tornTurns is how many turns more there are where tickets came into the middle
+// of the client's first.
+const tornTurns = 2
+
+// torn says that this may be: the server's first turn is nothing but tickets,
+// which are alike, and there are several or what the client sent before is less
+// than a request.
+func (d *dialogue) torn() bool {
+	const (
+		shortest = 120  // the shortest request of eight clients has 165 bytes
+		longest  = 1024 // ticket: those seen have 41 to 250 bytes
+	)
+	if !d.tickets || len(d.turns) <= tornTurns || d.turns[0].from != ClientToServer {
+		return false
+	}
+	t := d.span(1).pieces
+	if len(t) > maxTickets || t[0].size().Hi > longest || slices.ContainsFunc(t, func(p piece) bool { return p != t[0] }) {
+		return false
+	}
+	return len(t) > 1 || d.turns[0].fragments > 0 || d.span(0).total().Hi < shortest
+}
+
+// mended gives the client's first turn as it was before it was torn.
+func (d *dialogue) mended() span {
+	a, b := d.span(0), d.span(tornTurns)
+	return span{slices.Concat(a.pieces, b.pieces), a.records + b.records, a.fragments + b.fragments, b.over}
+}
