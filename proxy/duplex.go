@@ -17,7 +17,7 @@ import (
 func (k *session) duplexTo(ctx context.Context, conn *net.TCPConn, taken *guard.Taken) {
 	head := taken.Head
 	if err := k.login(ctx, head.Fields.Get("Proxy-Authorization")); err != nil {
-		k.refuse(conn, k.srv.challenge(), err)
+		k.refuse(conn, k.srv.challenge(err), err)
 		return
 	}
 	u, err := url.Parse(head.Target)

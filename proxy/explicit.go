@@ -6,7 +6,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
+	"time"
 
 	"sstpwarden/inspect"
 	"sstpwarden/inspect/httphead"
@@ -89,8 +91,15 @@ func (k *session) login(ctx context.Context, value string) error {
 	return nil
 }
 
-// challenge asks for a login.
-func (s *Server) challenge() answer {
+// challenge asks for a login, or says why that does not help now.
+func (s *Server) challenge(err error) answer {
+	if limit, ok := errors.AsType[*access.LoginLimitError](err); ok {
+		wait := strconv.Itoa(int(limit.Wait/time.Second) + 1)
+		return answer{status: http.StatusTooManyRequests, text: limit.Error(), header: httphead.Fields{{Name: "Retry-After", Value: wait}}}
+	}
+	if errors.Is(err, access.ErrBusy) {
+		return answer{status: http.StatusServiceUnavailable, text: err.Error(), header: httphead.Fields{{Name: "Retry-After", Value: "1"}}}
+	}
 	realm := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s.config.Realm)
 	return answer{
 		status: http.StatusProxyAuthRequired, text: "this proxy asks for a name and a password",
@@ -103,7 +112,7 @@ func (s *Server) challenge() answer {
 func (k *session) connectTo(ctx context.Context, conn *net.TCPConn, taken *guard.Taken) {
 	head := &taken.Head
 	if err := k.login(ctx, head.Fields.Get("Proxy-Authorization")); err != nil {
-		k.refuse(conn, k.srv.challenge(), err)
+		k.refuse(conn, k.srv.challenge(err), err)
 		return
 	}
 	t, err := parseTarget(head.Target)
@@ -166,8 +175,7 @@ func (k *session) reach(ctx context.Context, conn *net.TCPConn, t target, more h
 
 // notReached tells the client why there is no connection.
 func (k *session) notReached(conn net.Conn, what string, err error) {
-	var refused *access.RefusedError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*access.RefusedError](err); ok {
 		k.srv.counts.refusedDestination.Add(1)
 		k.srv.log.refuse("destination", refused.Error(), "client", k.info.Key.Client, "target", event.Printable(what))
 		k.deny(conn, unreachable(what, err), event.EndRefused, err)

@@ -33,7 +33,7 @@ var dropping = policies.DeciderFunc(func(_ context.Context, in policies.Input) (
 
 // always answers the same about everything, but for SSTP.
 func always(d policies.Decision) policies.DeciderFunc {
-	return func(ctx context.Context, in policies.Input) (policies.Decision, error) {
+	return func(context.Context, policies.Input) (policies.Decision, error) {
 		d.Reason, d.Rule, d.Revision = "Because.", "test.always", "1"
 		return d, nil
 	}

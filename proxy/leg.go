@@ -74,12 +74,6 @@ func (l *leg) read() (c *[chunkLen]byte, n int, err error) {
 
 func put(c *[chunkLen]byte) { chunks.Put(c) }
 
-// reset ends the connection with a reset rather than in order.
-func (l *leg) reset() {
-	_ = l.conn.SetLinger(0)
-	_ = l.conn.Close()
-}
-
 // wasReset says that the peer ended a connection by a reset.
 func wasReset(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)

@@ -107,7 +107,7 @@ type requests struct {
 // ServeHTTP implements http.Handler.
 func (r *requests) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if err := r.login(req.Context(), req.Header.Get("Proxy-Authorization")); err != nil {
-		r.srv.challenge().serve(w)
+		r.srv.challenge(err).serve(w)
 		return
 	}
 	r.once.Do(func() { r.transport = r.srv.newTransport() })

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"net"
 	"os"
 	"sync"
@@ -90,7 +91,7 @@ func fill(src *leg) (p pipe, n int, err error) {
 			return true
 		}
 		n, failed = moveRetry(int(fd), p.w, pipeLen)
-		if failed == unix.EAGAIN {
+		if errors.Is(failed, unix.EAGAIN) {
 			p.free()
 			return false
 		}
@@ -111,7 +112,7 @@ func drain(dst *leg, p pipe, n int) error {
 	err := dst.raw.Write(func(fd uintptr) bool {
 		for n > 0 {
 			var m int
-			if m, failed = moveRetry(p.r, int(fd), n); failed == unix.EAGAIN {
+			if m, failed = moveRetry(p.r, int(fd), n); errors.Is(failed, unix.EAGAIN) {
 				return false
 			}
 			if failed != nil {

@@ -86,7 +86,6 @@ type caller struct {
 	profile string
 	proxy   string // CONNECT as the profile does it
 	plain   string // CONNECT as a browser does it
-	before  string // a request that is made first, in the same TLS
 	packets atomic.Int64
 }
 
@@ -110,7 +109,7 @@ func (c *caller) call(t testing.TB, address string) error {
 	case c.proxy != "":
 		config.Proxy = &sstpref.Proxy{Addr: c.proxy}
 	case c.plain != "":
-		config.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		config.Dial = func(ctx context.Context, _, address string) (net.Conn, error) {
 			return plainConnect(ctx, c.plain, address)
 		}
 	}

@@ -81,12 +81,11 @@ type validity time.Duration
 const day = 24 * time.Hour
 
 func (v *validity) String() string {
-	switch d := time.Duration(*v); {
-	case d%(365*day) == 0:
+	d := time.Duration(*v)
+	if d%(365*day) == 0 {
 		return fmt.Sprintf("%dy", d/(365*day))
-	default:
-		return fmt.Sprintf("%dd", d/day)
 	}
+	return fmt.Sprintf("%dd", d/day)
 }
 
 func (v *validity) Type() string { return "duration" }

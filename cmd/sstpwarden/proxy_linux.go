@@ -120,7 +120,7 @@ removes them in the end, and --teardown removes what a crash left.`,
 		},
 	}
 	fl := cmd.Flags()
-	f.serviceFlags.register(fl)
+	f.register(fl)
 	fl.StringArrayVar(&f.listen, "listen", nil, "serve clients that know of the proxy at `ADDR`, such as :3128 (repeatable)")
 	fl.StringArrayVar(&f.transparent, "transparent", nil, "serve connections that the firewall sends here at `ADDR`, such as :3129 (repeatable)")
 	fl.StringVar(&f.mode, "mode", "", "how the firewall sends them: redirect, or tproxy, which keeps the client's address (default redirect)")

@@ -207,8 +207,9 @@ func (s *proxyService) openBypass(path string) (*bypass.List, error) {
 	if err := s.bypass.Configure(exempt(i.Bypass)); err != nil {
 		return nil, err
 	}
-	s.daemon.Handle("/bypass", s.bypass.Handler())
-	s.daemon.Handle("/bypass/", s.bypass.Handler())
+	for _, pattern := range []string{"GET /bypass", "POST /bypass", "DELETE /bypass", "DELETE /bypass/{id}"} {
+		s.daemon.Handle(pattern, s.bypass.Handler())
+	}
 	if path != "" {
 		s.daemon.ReloadConfig(path, s.config, func(_ context.Context, c *daemon.Config, changed []string) ([]string, error) {
 			ours := slices.DeleteFunc(slices.Clone(changed), func(key string) bool { return !strings.HasPrefix(key, "proxy.intercept.bypass") })
@@ -325,5 +326,5 @@ func (s *proxyService) setup() error {
 // showRules shows what the firewall was told.
 func (s *proxyService) showRules(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	fmt.Fprint(w, s.rules.Table().String())
+	fmt.Fprintln(w, s.rules.Table())
 }

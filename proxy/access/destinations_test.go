@@ -236,9 +236,14 @@ func TestControl(t *testing.T) {
 	if err := dial(loop, "tcp", l.Addr().String()); err == nil || !strings.Contains(err.Error(), "is the proxy itself") {
 		t.Error(err)
 	}
-	for network, address := range map[string]string{"udp": "192.0.2.1:443", "unix": "/run/x", "tcp": "nonsense"} {
-		if err := closed.Control(t.Context(), network, address, nil); err == nil {
-			t.Errorf("%s %s is allowed", network, address)
+	for _, tt := range []struct{ network, address, want string }{
+		{"udp", "192.0.2.1:443", `192.0.2.1:443 is out of reach through this proxy: "udp" is not TCP`},
+		{"unix", "/run/x", `the address is out of reach through this proxy: "unix" is not TCP`},
+		{"tcp", "x", `the address is out of reach through this proxy: "x" is no address`},
+		{"tcp", ":80", "the address is out of reach through this proxy: no address means this host"},
+	} {
+		if err := closed.Control(t.Context(), tt.network, tt.address, nil); err == nil || err.Error() != tt.want {
+			t.Errorf("%v\nwant %s", err, tt.want)
 		}
 	}
 }

@@ -86,7 +86,11 @@ type RefusedError struct {
 }
 
 func (e *RefusedError) Error() string {
-	s := fmt.Sprintf("%s is out of reach through this proxy: %s", e.Addr, e.Reason)
+	to := "the address"
+	if e.Addr.IsValid() {
+		to = e.Addr.String()
+	}
+	s := fmt.Sprintf("%s is out of reach through this proxy: %s", to, e.Reason)
 	if e.Remedy != "" {
 		s += "; " + e.Remedy
 	}

@@ -9,3 +9,6 @@ func (l *List) Pending() int {
 	defer l.mu.Unlock()
 	return l.rejections.len()
 }
+
+// Encode gives the text of a file with the entries.
+func Encode(entries []Entry) ([]byte, error) { return encode(stored{fileVersion, entries}) }

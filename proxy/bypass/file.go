@@ -87,7 +87,7 @@ func (l *List) save() error {
 // write has the file appear when it is complete. Its owner alone may read it, as
 // os.CreateTemp has it: it names people and what they use.
 func write(path string, s stored) (err error) {
-	text, err := json.MarshalIndent(s, "", "\t")
+	text, err := encode(s)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func write(path string, s stored) (err error) {
 			_ = os.Remove(f.Name()) // what failed before is told
 		}
 	}()
-	_, err = f.Write(append(text, '\n'))
+	_, err = f.Write(text)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -111,6 +111,11 @@ func write(path string, s stored) (err error) {
 		return err
 	}
 	return os.Rename(f.Name(), path)
+}
+
+func encode(s stored) ([]byte, error) {
+	text, err := json.MarshalIndent(s, "", "\t")
+	return append(text, '\n'), err
 }
 
 // load takes what the file has. What cannot be read is set aside, so that it can be

@@ -266,31 +266,18 @@ func FuzzFile(f *testing.F) {
 	f.Add([]byte(`{"version": 1}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		entries, err := bypass.Decode(text)
-		file := filepath.Join(t.TempDir(), "bypass.json")
-		if e := os.WriteFile(file, text, 0o600); e != nil {
-			t.Fatal(e)
+		if err != nil {
+			return
 		}
-		o := bypass.Options{File: file, Now: newClock().Now}
-		o.OnError = func(e error) {
-			if err == nil {
-				t.Errorf("%v, and Decode takes it", e)
-			}
+		text, err = bypass.Encode(entries)
+		if err != nil {
+			t.Fatal(err)
 		}
-		l := bypass.New(o)
-		got := l.Entries()
-		if err != nil && len(got) > 0 || len(got) > len(entries) {
-			t.Errorf("%d entries of %d, %v", len(got), len(entries), err)
+		again, err := bypass.Decode(text)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if _, e := l.Add(bypass.Entry{User: "somebody new"}); e != nil {
-			t.Fatal(e)
-		}
-		got = l.Entries()
-		if e := l.Close(); e != nil {
-			t.Fatal(e)
-		}
-		o.OnError = func(e error) { t.Error(e) }
-		again := bypass.New(o).Entries()
-		if diff := cmp.Diff(got, again, cmpopts.EquateComparable(prefix("::/0"))); diff != "" {
+		if diff := cmp.Diff(entries, again, cmpopts.EquateComparable(prefix("::/0")), cmpopts.EquateEmpty()); diff != "" {
 			t.Error(diff)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"testing"
 
 	"sstpwarden/inspect/httphead"
@@ -194,5 +195,39 @@ func BenchmarkDownload(b *testing.B) {
 				b.Fatal(n, err)
 			}
 		}
+	})
+}
+
+// BenchmarkIdle measures what an idle connection holds after its first request, both
+// its ends in this process.
+func BenchmarkIdle(b *testing.B) {
+	both(b, func(b *testing.B, guarded bool) {
+		addr := serving(b, guarded, small)
+		answer := make([]byte, answerLen(b, addr))
+		var before, after runtime.MemStats
+		const n = 500
+		for b.Loop() {
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			var conns []net.Conn
+			for range n {
+				conn, err := net.Dial("tcp", addr)
+				if err != nil {
+					b.Fatal(err)
+				}
+				io.WriteString(conn, browserHead)
+				if _, err := io.ReadFull(conn, answer); err != nil {
+					b.Fatal(err)
+				}
+				conns = append(conns, conn)
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			for _, conn := range conns {
+				conn.Close()
+			}
+		}
+		used := func(m *runtime.MemStats) uint64 { return m.HeapAlloc + m.StackInuse }
+		b.ReportMetric(float64(int64(used(&after)-used(&before)))/n, "B/conn")
 	})
 }

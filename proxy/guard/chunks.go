@@ -122,7 +122,7 @@ func (k *chunks) line(c byte) error {
 			return errChunkEnd
 		}
 		k.state = chunkDataLF
-	case chunkDataLF:
+	default: // chunkDataLF
 		if c != '\n' {
 			return errChunkEnd
 		}
@@ -220,7 +220,7 @@ func (k *chunks) trailer(c byte) (done bool, err error) {
 		case !isText(c):
 			return false, errTrailer
 		}
-	case trailerLF, trailerEndLF:
+	default: // trailerLF, trailerEndLF
 		if c != '\n' {
 			return false, errTrailer
 		}

@@ -24,7 +24,7 @@ func (d *deadline) apply(c *conn) {
 	if c.stopping && c.idle {
 		t = longAgo
 	}
-	if t != d.set {
+	if !t.Equal(d.set) {
 		d.set = t
 		_ = c.raw.SetReadDeadline(t) // fails when closed, and so will reading
 	}
@@ -96,7 +96,7 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 // setWrite hands the write deadline down.
 func (c *conn) setWrite() error {
 	t := earlier(c.write.theirs, c.write.ours)
-	if t == c.write.set {
+	if t.Equal(c.write.set) {
 		return nil
 	}
 	c.write.set = t

@@ -26,8 +26,7 @@
 // A handler that hijacks (a WebSocket) gets everything that was sent early. It
 // must be done with the connection when it returns: the connection ends then.
 //
-// HTTP/2 is served by golang.org/x/net/http2 if the connection has negotiated it
-// (ALPN "h2"). There is no head to read in it and nothing to take: Judge is
+// HTTP/2 is served by net/http if the connection has negotiated it (ALPN "h2"). There is no head to read in it and nothing to take: Judge is
 // asked about each request, but can only let it be served or refuse it.
 //
 // # What ends a connection

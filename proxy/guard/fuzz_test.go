@@ -3,6 +3,7 @@ package guard
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -170,7 +171,7 @@ func run(t *testing.T, in string, cuts []byte) (seen []string, told string, take
 	c = &tape{in: []byte(in), cuts: cuts}
 	var wrote bytes.Buffer
 	taken, err := Serve(t.Context(), c, Options{
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		Handler: http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
 			last = req
 			body, err := io.ReadAll(req.Body)
 			if err != nil {
@@ -262,7 +263,7 @@ func FuzzChunks(f *testing.F) {
 			m, doneParts, errParts = parts.scan(b[pos:end])
 			pos += m
 		}
-		if pos != n || doneParts != done || errParts != err {
+		if pos != n || doneParts != done || !errors.Is(errParts, err) {
 			t.Fatalf("in pieces of %d: %d, %v, %v; whole: %d, %v, %v", cut, pos, doneParts, errParts, n, done, err)
 		}
 		body, m, ok := referenceBody(string(b), true, 0)

@@ -328,8 +328,7 @@ func TestCurl(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), curl, append([]string{"-sS", "--max-time", "60", "--noproxy", "", "-x", "http://" + r.ln.Addr().String()}, tt.args...)...)
 			out, err := cmd.Output()
-			var exit *exec.ExitError
-			if errors.As(err, &exit) {
+			if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 				t.Errorf("%v: %s", err, exit.Stderr)
 			}
 			if string(out) != tt.want {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -163,7 +164,7 @@ func TestHandlerDeadlines(t *testing.T) {
 			fmt.Fprint(w, err)
 		}
 		_, err := io.ReadAll(req.Body)
-		fmt.Fprint(w, err.(net.Error).Timeout())
+		fmt.Fprint(w, errors.Is(err, os.ErrDeadlineExceeded))
 	})})
 	conn := r.dial()
 	io.WriteString(conn, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nab")

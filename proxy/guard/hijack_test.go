@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,7 +12,7 @@ import (
 func TestHijack(t *testing.T) {
 	for _, early := range []string{"", "early"} {
 		t.Run("early "+early, func(t *testing.T) {
-			r := newRig(t, Options{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			r := newRig(t, Options{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				conn, rw, err := w.(http.Hijacker).Hijack()
 				if err != nil {
 					t.Error(err)
@@ -81,7 +82,7 @@ func TestHijackRead(t *testing.T) {
 	if _, err := io.ReadAll(conn); err != nil {
 		t.Log(err) // a reset or an end
 	}
-	if g := r.told(1); g.errs[0] != errTest {
+	if g := r.told(1); !errors.Is(g.errs[0], errTest) {
 		t.Error(g.errs[0])
 	}
 }

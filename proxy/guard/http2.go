@@ -2,13 +2,12 @@ package guard
 
 import (
 	"context"
-	"fmt"
+	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
 	"time"
-
-	"golang.org/x/net/http2"
 
 	"sstpwarden/inspect/httphead"
 )
@@ -23,36 +22,47 @@ const (
 
 // serveHTTP2 serves a connection that speaks HTTP/2 until it ends.
 func serveHTTP2(ctx context.Context, raw net.Conn, state connectionStater, o *Options) error {
-	// An http.Server of its own is what lets a single connection be stopped.
-	h1 := &http.Server{MaxHeaderBytes: maxHeaderList, ErrorLog: o.ErrorLog}
-	h2 := &http2.Server{
-		MaxConcurrentStreams: maxStreams,
-		IdleTimeout:          o.IdleTimeout,
-		ReadIdleTimeout:      pingAfter,
-		PingTimeout:          pingWait,
-		WriteByteTimeout:     o.WriteTimeout,
+	tlsState := state.ConnectionState()
+	c := &http2Conn{Conn: raw, state: &tlsState, o: o}
+	done := make(chan struct{})
+	// A server of its own is what lets a single connection be stopped. It does
+	// not know of the TLS, which is where the bytes are read and written for it.
+	s := &http.Server{
+		Handler:     http.HandlerFunc(c.serveHTTP),
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			if state == http.StateClosed {
+				close(done)
+			}
+		},
+		Protocols:         new(http.Protocols),
+		ReadHeaderTimeout: o.HeadTimeout, // for the preface
+		IdleTimeout:       o.IdleTimeout,
+		MaxHeaderBytes:    maxHeaderList,
+		ErrorLog:          o.ErrorLog,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams,
+			SendPingTimeout:      pingAfter,
+			PingTimeout:          pingWait,
+			WriteByteTimeout:     o.WriteTimeout,
+		},
 	}
-	if err := http2.ConfigureServer(h1, h2); err != nil {
-		_ = raw.Close() // the error at hand says more
-		return fmt.Errorf("configuring HTTP/2: %w", err)
-	}
-	c := &http2Conn{Conn: raw, connectionStater: state, o: o}
+	s.Protocols.SetUnencryptedHTTP2(true)
 	c.started = sync.OnceFunc(func() {
-		c.unstop = context.AfterFunc(ctx, func() { _ = h1.Shutdown(context.Background()) }) // cannot fail
+		c.unstop = context.AfterFunc(ctx, func() { _ = s.Shutdown(context.Background()) }) // cannot fail
 	})
-	h2.ServeConn(c, &http2.ServeConnOpts{
-		Context:    context.WithoutCancel(ctx),
-		BaseConfig: h1,
-		Handler:    http.HandlerFunc(c.serveHTTP),
-	})
-	_ = raw.Close() // the server has closed it already, unless it did not begin
+	if err := s.Serve(&listener{conn: c}); !errors.Is(err, errAccepted) {
+		_ = raw.Close() // the error at hand says more
+		return err
+	}
+	<-done
 	return c.end()
 }
 
 // An http2Conn is what the HTTP/2 server takes for the connection.
 type http2Conn struct {
 	net.Conn
-	connectionStater
+	state    *tls.ConnectionState
 	o        *Options
 	handlers sync.WaitGroup
 	// started is called when the server writes, from when on it can be stopped.
@@ -71,6 +81,7 @@ func (c *http2Conn) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	defer c.handlers.Done()
+	r.TLS = c.state
 	head := &httphead.Request{Method: r.Method, Target: r.RequestURI, Version: httphead.Version{Major: 2}}
 	if c.o.Judge != nil {
 		head.Fields = append(head.Fields, httphead.Field{Name: "Host", Value: r.Host})
@@ -135,7 +146,7 @@ func (c *http2Conn) fail(err error) {
 	if c.err == nil {
 		c.err = err
 	}
-	_ = c.Conn.Close() // its end is what counts
+	_ = c.Close() // its end is what counts
 }
 
 // begin counts a request in, unless it comes too late.

@@ -69,9 +69,14 @@ func overTLS(t *testing.T, proto string, o Options) *tlsPair {
 }
 
 // http2Client speaks HTTP/2 on the pair's connection.
-func (p *tlsPair) http2Client() *http2.ClientConn {
+func (p *tlsPair) http2Client() *http.ClientConn {
 	p.t.Helper()
-	cc, err := new(http2.Transport).NewClientConn(p.client)
+	tr := &http.Transport{
+		Protocols:      new(http.Protocols),
+		DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return p.client, nil },
+	}
+	tr.Protocols.SetHTTP2(true)
+	cc, err := tr.NewClientConn(p.t.Context(), "https", "h.example:443")
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -79,7 +84,7 @@ func (p *tlsPair) http2Client() *http2.ClientConn {
 	return cc
 }
 
-func do(t *testing.T, cc *http2.ClientConn, method, url, body string) string {
+func do(t *testing.T, cc *http.ClientConn, method, url, body string) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -160,7 +165,7 @@ func TestHTTP2Stop(t *testing.T) {
 	go func() {
 		<-begun
 		p.cancel()
-		eventually(t, "the client learns of the end", func() bool { return !cc.CanTakeNewRequest() })
+		eventually(t, "the client learns of the end", func() bool { return cc.Available() == 0 })
 		close(release)
 	}()
 	if got := do(t, cc, "GET", "https://h.example/a", ""); got != "200 whole" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 )
 
 // Prepend returns conn with b to be read first. It is conn itself if there is
@@ -17,7 +18,7 @@ func Prepend(conn net.Conn, b []byte) net.Conn {
 	}
 	raw, early := Unwrap(conn)
 	if len(early) > 0 {
-		b = append(b[:len(b):len(b)], early...)
+		b = append(slices.Clip(b), early...)
 	}
 	return &prepended{Conn: raw, rest: b}
 }

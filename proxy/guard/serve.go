@@ -125,7 +125,7 @@ func dispatch(w http.ResponseWriter, r *http.Request) {
 		if v == nil {
 			return
 		}
-		if v != http.ErrAbortHandler {
+		if v != any(http.ErrAbortHandler) {
 			c.o.ErrorLog.Printf("guard: panic serving %v: %v\n%s", r.RemoteAddr, v, debug.Stack())
 		}
 		panic(http.ErrAbortHandler)

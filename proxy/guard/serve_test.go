@@ -301,7 +301,7 @@ func TestDisagreement(t *testing.T) {
 			}
 			req.RequestURI = "/b"
 			defer func() {
-				if v := recover(); v != http.ErrAbortHandler {
+				if v := recover(); v != any(http.ErrAbortHandler) {
 					t.Errorf("panicked with %v", v)
 				}
 			}()
@@ -319,7 +319,7 @@ func TestDisagreement(t *testing.T) {
 			if err := c.failure(); !errors.Is(err, errDisagreed) {
 				t.Errorf("error %v", err)
 			}
-			if _, err := client.Read(make([]byte, 1)); err != io.EOF {
+			if _, err := client.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 				t.Errorf("the connection is open: %v", err)
 			}
 		})

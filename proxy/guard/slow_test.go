@@ -192,7 +192,7 @@ func TestClientReadsSlowly(t *testing.T) {
 		for {
 			n, err := b.client.Read(p)
 			total += n
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			time.Sleep(20 * time.Second)

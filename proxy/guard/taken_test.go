@@ -3,6 +3,7 @@ package guard
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -91,7 +92,8 @@ func TestServeTakenAgain(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		defer close(done)
-		conn, o := net.Conn(server), Options{Handler: http.HandlerFunc(mirror)}
+		o := Options{Handler: http.HandlerFunc(mirror)}
+		conn := server
 		for range 2 {
 			taken, err := Serve(t.Context(), conn, o)
 			if err != nil || taken == nil {
@@ -160,7 +162,7 @@ func TestPrepend(t *testing.T) {
 	if raw, rest := Unwrap(conn); raw != server || rest != nil {
 		t.Errorf("unwrapped %q once drained", rest)
 	}
-	if n, err := conn.Read(two); n != 0 || err != io.EOF {
+	if n, err := conn.Read(two); n != 0 || !errors.Is(err, io.EOF) {
 		t.Errorf("read %d, %v behind the end", n, err)
 	}
 	if err := conn.(interface{ CloseWrite() error }).CloseWrite(); err == nil {

@@ -28,7 +28,8 @@ func Accept(ctx context.Context, client net.Conn, config *tls.Config) (*tls.Conn
 	if err == nil {
 		return conn, nil
 	}
-	if _, told := Rejected(err); !told && watch.alert != 0 {
+	_, told := Rejected(err)
+	if _, rejects := rejections[tls.AlertError(watch.alert)]; rejects || !told && watch.alert != 0 {
 		err = &net.OpError{Op: "remote error", Err: tls.AlertError(watch.alert)}
 	}
 	return nil, fmt.Errorf("opening TLS of %s: %w", client.RemoteAddr(), err)
