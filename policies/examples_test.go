@@ -9,7 +9,7 @@ import (
 )
 
 func TestExamples(t *testing.T) {
-	if got, want := Examples(), []string{"lab", "log-only", "own-rras"}; !slices.Equal(got, want) {
+	if got, want := Examples(), []string{"intercept", "lab", "log-only", "own-rras"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	for _, name := range Examples() {
@@ -50,7 +50,7 @@ func TestExampleOverlays(t *testing.T) {
 
 func TestNoSuchExample(t *testing.T) {
 	_, err := Example("own_rras")
-	if err == nil || !strings.Contains(err.Error(), `no example policy is called "own_rras"; there are lab, log-only and own-rras`) {
+	if err == nil || !strings.Contains(err.Error(), `no example policy is called "own_rras"; there are intercept, lab, log-only and own-rras`) {
 		t.Errorf("got %v", err)
 	}
 }

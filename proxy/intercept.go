@@ -65,9 +65,8 @@ func (t *tunnel) intercept(ctx context.Context, first []byte) {
 	}
 	i.upstream = up
 	state := server.ConnectionState()
-	client := tls.Server(mitm.Replay(t.client.conn, first), mitm.ServerConfig(leaf, state.NegotiatedProtocol))
 	shake, cancel := context.WithTimeout(ctx, t.srv.config.Timeouts.Handshake)
-	err = client.HandshakeContext(shake)
+	client, err := mitm.Accept(shake, mitm.Replay(t.client.conn, first), mitm.ServerConfig(leaf, state.NegotiatedProtocol))
 	cancel()
 	if err != nil {
 		i.clientFailed(err)
