@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -206,6 +207,53 @@ func TestAdminSocketOfAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	other.visitor(t).want(200, "GET", "/healthz")
+}
+
+// TestAdminSocketOwner gives the socket to whom we go on as.
+func TestAdminSocketOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		lacking(t, "only root can give files away")
+	}
+	uid, gid, _, err := lookup("nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := withAdmin("unix:" + filepath.Join(t.TempDir(), "admin.sock"))
+	cfg.User = "nobody"
+	r := start(t, cfg)
+	info, err := os.Stat(r.admin.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, ok := info.Sys().(*syscall.Stat_t); !ok || int(s.Uid) != uid || int(s.Gid) != gid {
+		t.Errorf("%+v", info.Sys())
+	}
+	cfg.User = "no such user"
+	if _, err := newDaemon(t.Context(), cfg, policies.PointProxy, io.Discard); err == nil {
+		t.Error("given to nobody")
+	}
+}
+
+// TestAdminWhileStopping sends no more work, and answers.
+func TestAdminWhileStopping(t *testing.T) {
+	d, _ := open(t, withAdmin("127.0.0.1:0"))
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	drained, done := make(chan struct{}), make(chan error, 1)
+	go func() { done <- d.Run(ctx, func(context.Context) error { <-drained; return nil }) }()
+	v := (&run{Daemon: d}).visitor(t)
+	eventually(t, "ready", func() bool { status, _ := v.do("GET", "/readyz", nil); return status == 200 })
+	stop()
+	eventually(t, "not ready", func() bool {
+		status, body := v.do("GET", "/readyz", nil)
+		return status == 503 && strings.Contains(body, "serving: ")
+	})
+	v.want(200, "GET", "/healthz")
+	v.want(200, "GET", "/metrics")
+	close(drained)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }
 
 func TestAdminInUse(t *testing.T) {

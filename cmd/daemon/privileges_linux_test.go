@@ -150,7 +150,7 @@ func fileLimitChild() error {
 		return err
 	}
 	for range 2 {
-		if n, err := RaiseFileLimit(); err != nil || n != hard {
+		if n, err := RaiseFileLimit(0); err != nil || n != hard {
 			return fmt.Errorf("%d, %w", n, err)
 		}
 	}

@@ -170,16 +170,20 @@ func (d *Daemon) watchFiles(ctx context.Context) {
 
 // ReloadConfig has the configuration's own file read again, on SIGHUP and when
 // it changes. Apply is given what the file says now, and the keys in which that
-// differs from what it said before; it puts in force what it can, and returns
-// the keys that it did. Of others the log says that they need a restart.
+// differs from what it said before, whatever flags say; it puts in force what it
+// can, and returns the keys that it did. Of others the log says that they need a
+// restart. Loaded stands for what the file said, should it be gone by now.
 func (d *Daemon) ReloadConfig(path string, loaded *Config, apply func(ctx context.Context, c *Config, changed []string) (applied []string, err error)) {
-	inForce := *loaded
+	before := loaded
+	if c, err := Load(path); err == nil {
+		before = c
+	}
 	d.OnReload("config", func(ctx context.Context) error {
 		c, err := Load(path)
 		if err != nil {
 			return err
 		}
-		keys := Changed(&inForce, c)
+		keys := Changed(before, c)
 		if len(keys) == 0 {
 			return nil
 		}
@@ -187,7 +191,7 @@ func (d *Daemon) ReloadConfig(path string, loaded *Config, apply func(ctx contex
 		if err != nil {
 			return err
 		}
-		inForce = *c
+		before = c
 		if rest := without(keys, applied); len(rest) > 0 {
 			d.log.Warn("changes of the configuration need a restart", "keys", rest)
 		}

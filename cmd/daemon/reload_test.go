@@ -170,6 +170,35 @@ func TestWatchLinks(t *testing.T) {
 	eventually(t, "a link that came again", func() bool { return r.Inspector() != before })
 }
 
+// TestWatchFolders exchanges the folder that a file is in.
+func TestWatchFolders(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	for n, name := range []string{"conf", "new"} {
+		if err := os.Mkdir(in(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(in(name), "rules.yaml"), rulesFile(n))
+	}
+	cfg := Default()
+	cfg.Rules = filepath.Join(in("conf"), "rules.yaml")
+	r := start(t, cfg)
+	before := r.Inspector()
+	if err := errors.Join(os.Rename(in("conf"), in("old")), os.Rename(in("new"), in("conf"))); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the other folder's rules", func() bool { return r.Inspector() != before })
+	before = r.Inspector()
+	if err := os.RemoveAll(in("conf")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a failure", func() bool { return r.status("rules").Failures > 0 })
+	if err := os.Rename(in("old"), in("conf")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the first rules", func() bool { return r.Inspector() != before })
+}
+
 // TestReloadWhileInUse reloads under those that use what is reloaded.
 func TestReloadWhileInUse(t *testing.T) {
 	cfg, rules := files(t)
@@ -212,9 +241,10 @@ func TestReloadConfig(t *testing.T) {
 	}
 	var keys []string
 	refuse := error(nil)
+	loaded.Proxy.Listen = []string{":3128"} // by a flag: that is no change of the file
 	d, log := open(t, *loaded)
 	defer d.Close()
-	d.ReloadConfig(path, loaded, func(_ context.Context, c *Config, changed []string) ([]string, error) {
+	d.ReloadConfig(path, loaded, func(_ context.Context, _ *Config, changed []string) ([]string, error) {
 		keys = changed
 		return []string{"proxy.intercept.bypass.users"}, refuse
 	})
