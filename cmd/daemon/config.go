@@ -178,6 +178,7 @@ type Probe struct {
 type Intercept struct {
 	CA               string        `yaml:"ca" is:"file"`    // folder; "" for no interception
 	Roots            string        `yaml:"roots" is:"file"` // beside the system's
+	Fail             string        `yaml:"fail"`            // FailOpen or FailClosed
 	Bypass           Bypass        `yaml:"bypass"`
 	Cache            Cache         `yaml:"cache"`
 	RejectedLifetime time.Duration `yaml:"rejected_lifetime"`
@@ -223,6 +224,7 @@ func Default() Config {
 			},
 			Probe: Probe{Rate: 1},
 			Intercept: Intercept{
+				Fail:             FailOpen,
 				Cache:            Cache{Entries: 4096, Lifetime: time.Hour},
 				RejectedLifetime: 24 * time.Hour,
 				TunnelLifetime:   24 * time.Hour,

@@ -254,6 +254,7 @@ func (k *checker) intercept(c *Intercept) {
 	if c.Roots != "" && c.CA == "" {
 		k.wrong("proxy.intercept.roots", "nothing is opened without an authority", "set proxy.intercept.ca too")
 	}
+	k.oneOf("proxy.intercept.fail", c.Fail, FailOpen, FailClosed)
 	k.unique("proxy.intercept.bypass.names", c.Bypass.Names, "the name of a server")
 	for i, name := range c.Bypass.Names {
 		if _, err := bypass.ParseName(name); err != nil && strings.TrimSpace(name) != "" {

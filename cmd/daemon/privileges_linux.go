@@ -109,11 +109,18 @@ func NoNewPrivs() error {
 }
 
 // RaiseFileLimit lets the process open as many files as it is allowed to, and
-// says how many that are.
-func RaiseFileLimit() (uint64, error) {
+// says how many that are. Where that is fewer than need and the process may raise
+// the limit itself (CAP_SYS_RESOURCE), it does.
+func RaiseFileLimit(need uint64) (uint64, error) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return 0, fmt.Errorf("reading the limit of open files: %w", err)
+	}
+	if limit.Max < need {
+		more := syscall.Rlimit{Cur: need, Max: need}
+		if syscall.Setrlimit(syscall.RLIMIT_NOFILE, &more) == nil {
+			return need, nil
+		}
 	}
 	if limit.Cur < limit.Max {
 		limit.Cur = limit.Max

@@ -38,6 +38,13 @@ type proxyService struct {
 	rules     *nft.Installed // of the firewall; nil for none
 }
 
+// A connection takes its client's and its server's socket; pipes are held only
+// while bytes are under way. Other files are logs, lists, and the runtime's.
+const (
+	filesPerConnection = 2
+	otherFiles         = 512
+)
+
 // openProxy opens everything that the configuration names, so that what is wrong
 // is told before anything is served.
 func openProxy(ctx context.Context, c *daemon.Config, path string) (*proxyService, error) {
@@ -53,8 +60,12 @@ func openProxy(ctx context.Context, c *daemon.Config, path string) (*proxyServic
 }
 
 func (s *proxyService) open(path string) error {
-	if _, err := daemon.RaiseFileLimit(); err != nil {
+	need := uint64(s.config.Proxy.Limits.Connections)*filesPerConnection + otherFiles
+	switch files, err := daemon.RaiseFileLimit(need); {
+	case err != nil:
 		s.daemon.Logger().Warn("raising the limit of open files", "error", err)
+	case files < need:
+		s.daemon.Logger().Warn("fewer files can be open than the limit of connections may take", "files", files, "needed", need)
 	}
 	if err := s.listen(); err != nil {
 		return err
@@ -255,7 +266,7 @@ func (s *proxyService) intercept() (*proxy.Intercept, error) {
 		}
 		return err
 	}, c.CA)
-	i := &proxy.Intercept{Cache: cache}
+	i := &proxy.Intercept{Cache: cache, FailClosed: c.Fail == daemon.FailClosed}
 	if c.Roots != "" {
 		var roots atomic.Pointer[x509.CertPool]
 		load := func(context.Context) error {
