@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -118,8 +119,8 @@ func (m runMatcher) match(f *Flow) (string, bool) {
 	if m.Within > 0 && n-from > m.Within {
 		return "", false
 	}
-	start, ok := endsWith(d.pieces[from:], dir, m.Writes)
-	if !ok || m.First && firstOf(d.pieces[from:], dir) != start {
+	start, ok := endsWith(d.pieces[from:], dir, m.Writes, m.First)
+	if !ok {
 		return "", false
 	}
 	if m.Longest && !longest(d.pieces[from:], dir) {
@@ -155,10 +156,11 @@ func (m runMatcher) passed(f *Flow) bool {
 }
 
 // endsWith says that the newest pieces of one side, or of either, are the
-// wanted writes, and where they begin.
-func endsWith(p []piece, dir Direction, writes []Lengths) (start int, ok bool) {
+// wanted writes, and where they begin: with the side's first piece, if first
+// is asked for.
+func endsWith(p []piece, dir Direction, writes []Lengths, first bool) (start int, ok bool) {
 	if len(writes) == 0 {
-		return len(p), true
+		return len(p), !first || !slices.ContainsFunc(p, func(q piece) bool { return q.of(dir) })
 	}
 	want := writes[len(writes)-1]
 	var sum Size
@@ -174,7 +176,7 @@ func endsWith(p []piece, dir Direction, writes []Lengths) (start int, ok bool) {
 		if !want.Match(sum) {
 			continue
 		}
-		if start, ok := endsWith(p[:i], dir, writes[:len(writes)-1]); ok {
+		if start, ok := endsWith(p[:i], dir, writes[:len(writes)-1], first); ok {
 			return min(start, i), true
 		}
 	}
@@ -190,15 +192,6 @@ func longest(p []piece, dir Direction) bool {
 		}
 	}
 	return true
-}
-
-func firstOf(p []piece, dir Direction) int {
-	for i := range p {
-		if p[i].of(dir) {
-			return i
-		}
-	}
-	return -1
 }
 
 type mirroredMatcher struct {

@@ -58,12 +58,23 @@ func (d *dialogue) end(t int) int {
 	return len(d.pieces)
 }
 
-// skippable gives how many leading pieces of turn t may be tickets.
+// skippable gives how many leading pieces of turn t may be tickets. Those that
+// a server sends at once are alike, but for what they hold.
 func (d *dialogue) skippable(t int) int {
 	if !d.tickets || t > 1 || d.turns[t].from != ServerToClient {
 		return 0
 	}
-	return min(maxTickets, d.end(t)-d.turns[t].first-1)
+	p := d.pieces[d.turns[t].first:d.end(t)]
+	return min(maxTickets, alike(p), len(p)-1)
+}
+
+// alike gives how many pieces in front are as long as the first.
+func alike(p []piece) int {
+	n := 0
+	for n < len(p) && p[n] == p[0] {
+		n++
+	}
+	return n
 }
 
 // tornTurns is how many turns more there are where tickets came into the middle
@@ -82,7 +93,7 @@ func (d *dialogue) torn() bool {
 		return false
 	}
 	t := d.span(1).pieces
-	if len(t) > maxTickets || t[0].size().Hi > longest || slices.ContainsFunc(t, func(p piece) bool { return p != t[0] }) {
+	if len(t) > maxTickets || t[0].size().Hi > longest || alike(t) < len(t) {
 		return false
 	}
 	return len(t) > 1 || d.turns[0].fragments > 0 || d.span(0).total().Hi < shortest

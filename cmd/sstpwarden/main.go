@@ -27,7 +27,7 @@ Exit status: 0 done, 1 something could not be read or done, 2 wrong usage,
 			return cmd.Help()
 		},
 	}
-	root.AddCommand(newAudit(), newPolicy(), newRules())
+	root.AddCommand(newAudit(), newPolicy(), newRules(), newProbe(), newCA())
 	root.AddCommand(services()...)
 	return root
 }

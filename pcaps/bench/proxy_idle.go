@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,6 +34,14 @@ type holding struct {
 	with, empty footprint     // with the tunnels, and before
 	kernel      int64         // what the kernel's grew by, all ends together
 	remark      string
+}
+
+// kind says what became of the tunnels before they were idle.
+func (h *holding) kind() string {
+	if h.used {
+		return "used"
+	}
+	return "silent"
 }
 
 // holdAll has proxies hold idle tunnels, each a fresh process.
@@ -91,6 +100,11 @@ func (a *arena) hold(ctx context.Context, e *entrant, h *holding) error {
 		return err
 	}
 	h.kernel = max(0, h.kernel-kernel)
+	if e.admin != "" {
+		if err := profile(ctx, e.admin, "heap?gc=1", filepath.Join(a.profiles, fmt.Sprintf("idle-%s.heap.pprof", h.kind()))); err != nil {
+			return err
+		}
+	}
 	for i := 0; i < len(conns); i += idleSample {
 		if err := alive(conns[i], h.used); err != nil {
 			return fmt.Errorf("an idle tunnel is dead: %w", err)

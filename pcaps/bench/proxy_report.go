@@ -170,12 +170,8 @@ func (d *discipline) target(entrants []*entrant, with string, want float64) targ
 // target compares the memory of idle tunnels with what is promised for all of
 // them.
 func (h *holding) target() target {
-	what := "used"
-	if !h.used {
-		what = "silent"
-	}
 	t := target{
-		what: fmt.Sprintf("memory of %s %s tunnels", thousands(idleTunnels), what),
+		what: fmt.Sprintf("memory of %s %s tunnels", thousands(idleTunnels), h.kind()),
 		want: mebibytes(idleLimit) + " MiB", aim: mebibytes(idleLimit/2) + " MiB", got: notMeasured,
 	}
 	if h.held == 0 {
