@@ -116,22 +116,43 @@ func countExtensions(block []byte) (n int) {
 // without an error. Of duplicates, which RFC 8446, Section 4.2 forbids, the
 // first one counts and the others are malformed.
 func decodeExtensions(list []Extension, decode func(ExtensionType, *reader)) (malformed []ExtensionType) {
-	var seen [1 << 16 / 64]uint64 // a set: a hello can have 16,384 extensions
+	before := earlier{list: list}
 	r := newReader(nil, "")
 	r.closed = true
-	for _, e := range list {
-		word, bit := &seen[e.Type/64], uint64(1)<<(e.Type%64)
-		if *word&bit != 0 {
+	for i, e := range list {
+		if before.has(i, e.Type) {
 			malformed = append(malformed, e.Type)
 			continue
 		}
-		*word |= bit
 		r.s, r.end, *r.err = e.Data, len(e.Data), nil
 		if decode(e.Type, r); r.done() != nil {
 			malformed = append(malformed, e.Type)
 		}
 	}
 	return malformed
+}
+
+// manyExtensions is more than honest hellos have. That many are gone through
+// again for each; a hello can have 16,384, for which a set is kept.
+const manyExtensions = 64
+
+// earlier tells whether a type stands in a list before.
+type earlier struct {
+	list []Extension
+	set  map[ExtensionType]struct{}
+}
+
+// has is asked for each index in turn.
+func (e *earlier) has(i int, t ExtensionType) bool {
+	if len(e.list) <= manyExtensions {
+		return slices.ContainsFunc(e.list[:i], func(x Extension) bool { return x.Type == t })
+	}
+	if e.set == nil {
+		e.set = make(map[ExtensionType]struct{}, len(e.list))
+	}
+	_, ok := e.set[t]
+	e.set[t] = struct{}{}
+	return ok
 }
 
 // decodeALPN reads the names of application protocols, which are not empty.

@@ -1,9 +1,11 @@
 //go:debug cryptocustomrand=1
 
 // Bench measures how fast "sstpwarden audit" goes through a capture, beside
-// tshark and ndpiReader on the same file in the same run. "make bench" runs it:
+// tshark and ndpiReader on the same file in the same run, and what "sstpwarden
+// proxy" carries beside other proxies. "make bench" runs it:
 //
-//	bench [-size MB] [-rounds N] [-dir DIR] [-program FILE] [-sstp PATTERN]
+//	bench [-only audit|proxy] [-size MB] [-rounds N] [-dir DIR] [-program FILE]
+//	      [-sstp PATTERN] [-squid PROGRAM] [-profiles DIR]
 //
 // It generates its captures, and keeps them in the user's cache directory for
 // the next time: an Internet edge with mixed traffic, and a SYN flood to see
@@ -14,11 +16,17 @@
 // take turns. Beside them stands the floor: a process that reads, or reads and
 // decodes, the packets and does nothing with them.
 //
+// Proxies take turns too: clients and the server behind them are this program's,
+// all on the loopback. They forward TLS, beside a bare proxy that does nothing
+// but splice, and squid, haproxy and tinyproxy; they open it, beside mitmproxy
+// and squid; and they hold idle tunnels. What is not installed is left out.
+//
 // What was missed of the targets is printed and fails nothing; the exit status
 // is 1 if sstpwarden itself fails.
 //
 // What it does not do: judge whether tshark and ndpiReader do more for their
-// time (they do: they dissect, and classify, every protocol).
+// time (they do: they dissect, and classify, every protocol), or squid, which
+// could cache, and mitmproxy, which can be programmed.
 package main
 
 import (

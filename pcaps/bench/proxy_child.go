@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"os/exec"
 	"syscall"
 	"time"
@@ -31,10 +30,9 @@ type child struct {
 
 // startChild starts a server and waits until it accepts connections at the
 // addresses.
-func startChild(ctx context.Context, addresses []string, env []string, command ...string) (*child, error) {
+func startChild(ctx context.Context, addresses []string, command ...string) (*child, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	c := &child{cmd: exec.CommandContext(ctx, command[0], command[1:]...), cancel: cancel, ended: make(chan struct{})}
-	c.cmd.Env = append(os.Environ(), env...)
 	c.cmd.Stderr = &c.stderr
 	c.cmd.Cancel = func() error { return c.cmd.Process.Signal(syscall.SIGTERM) }
 	c.cmd.WaitDelay = stopPatience

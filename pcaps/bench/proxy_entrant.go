@@ -74,7 +74,7 @@ func newArena(ctx context.Context, dir string) (*arena, error) {
 			return nil, err
 		}
 	}
-	a.server, err = startChild(ctx, a.peer[:], nil, self, "peer", a.origin.certFile, a.origin.keyFile, a.peer[echoing], a.peer[https])
+	a.server, err = startChild(ctx, a.peer[:], self, "peer", a.origin.certFile, a.origin.keyFile, a.peer[echoing], a.peer[https])
 	return a, err
 }
 
@@ -147,5 +147,5 @@ func beginBare(ctx context.Context, a *arena, e *entrant) (*child, error) {
 		return nil, err
 	}
 	e.way.proxy = address
-	return startChild(ctx, []string{address}, nil, a.self, "bare", address)
+	return startChild(ctx, []string{address}, a.self, "bare", address)
 }

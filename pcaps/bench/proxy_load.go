@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,12 +50,8 @@ func (m meter) stop(done float64) (result, error) {
 
 // download measures what comes through some connections at the same time. The
 // bytes are TLS, of which this program decrypts nothing, unless the proxy opens
-// it.
+// it: then they are files, one after another.
 func (a *arena) download(ctx context.Context, e *entrant, connections int) (result, error) {
-	path := "/records"
-	if e.opens {
-		path = "/stream"
-	}
 	var (
 		conns   []*tls.Conn
 		read    atomic.Int64
@@ -77,24 +77,13 @@ func (a *arena) download(ctx context.Context, e *entrant, connections int) (resu
 		}
 	}
 	for _, c := range conns {
-		if err := request(c, a.peer[https], path); err != nil {
-			return result{}, err
-		}
-		from := c.NetConn()
-		if e.opens {
-			from = c
-		}
 		readers.Go(func() {
-			b := make([]byte, 256<<10)
-			for {
-				n, err := from.Read(b)
-				read.Add(int64(n))
-				if err != nil {
-					if !over.Load() {
-						failed <- err
-					}
-					return
-				}
+			take := a.takeRecords
+			if e.opens {
+				take = a.takeFiles
+			}
+			if err := take(c, &read); !over.Load() {
+				failed <- err
 			}
 		})
 	}
@@ -119,6 +108,46 @@ func (a *arena) download(ctx context.Context, e *entrant, connections int) (resu
 		}
 	}
 	return r, err
+}
+
+// takeRecords takes TLS records until there are no more, and counts their bytes.
+func (a *arena) takeRecords(c *tls.Conn, read *atomic.Int64) error {
+	if err := request(c, a.peer[https], "/records"); err != nil {
+		return err
+	}
+	return count(c.NetConn(), read)
+}
+
+// takeFiles takes file after file until there is an error.
+func (a *arena) takeFiles(c *tls.Conn, read *atomic.Int64) error {
+	r := bufio.NewReader(c)
+	for {
+		if err := request(c, a.peer[https], "/file"); err != nil {
+			return err
+		}
+		response, err := http.ReadResponse(r, nil)
+		if err != nil {
+			return err
+		}
+		if response.StatusCode != http.StatusOK || response.ContentLength != largeAnswer {
+			return fmt.Errorf("%w: status %d, %d bytes", errNotFromPeer, response.StatusCode, response.ContentLength)
+		}
+		if err := count(response.Body, read); !errors.Is(err, io.EOF) {
+			return err
+		}
+	}
+}
+
+// count counts bytes until there are no more.
+func count(r io.Reader, read *atomic.Int64) error {
+	b := make([]byte, 256<<10)
+	for {
+		n, err := r.Read(b)
+		read.Add(int64(n))
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // rate measures how many connections a second are opened, used and closed by

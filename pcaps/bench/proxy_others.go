@@ -63,7 +63,7 @@ func beginSquid(ctx context.Context, a *arena, e *entrant) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startChild(ctx, []string{e.way.proxy}, nil, program, "-N", "-f", config)
+	return startChild(ctx, []string{e.way.proxy}, program, "-N", "-f", config)
 }
 
 // squidHelper prepares the helper that makes certificates, and gives the
@@ -130,7 +130,7 @@ func beginHAProxy(ctx context.Context, a *arena, e *entrant) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startChild(ctx, e.way.hops[:], nil, program, "-db", "-f", config)
+	return startChild(ctx, e.way.hops[:], program, "-db", "-f", config)
 }
 
 const tinyproxyConfig = `
@@ -158,12 +158,21 @@ func beginTinyproxy(ctx context.Context, a *arena, e *entrant) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startChild(ctx, []string{e.way.proxy}, nil, program, "-d", "-c", config)
+	return startChild(ctx, []string{e.way.proxy}, program, "-d", "-c", config)
 }
 
-// beginMitmproxy starts mitmdump. It would keep a whole body in memory if it
-// were not told to pass large ones on as they come.
+// beginMitmproxy starts mitmdump as it is shipped. It then keeps a body until it
+// is whole before it passes it on.
 func beginMitmproxy(ctx context.Context, a *arena, e *entrant) (*child, error) {
+	return a.mitmdump(ctx, e, "mitmproxy")
+}
+
+// beginStreaming has mitmdump pass large bodies on as they come.
+func beginStreaming(ctx context.Context, a *arena, e *entrant) (*child, error) {
+	return a.mitmdump(ctx, e, "mitmproxy-streaming", "--set", "stream_large_bodies=64k")
+}
+
+func (a *arena) mitmdump(ctx context.Context, e *entrant, folder string, further ...string) (*child, error) {
 	program, err := installed("mitmdump")
 	if err != nil {
 		return nil, err
@@ -175,9 +184,9 @@ func beginMitmproxy(ctx context.Context, a *arena, e *entrant) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startChild(
-		ctx, []string{e.way.proxy}, nil, program, "--quiet", "--listen-host", host, "--listen-port", port,
-		"--set", "confdir="+filepath.Join(a.dir, "mitmproxy"), "--set", "flow_detail=0", "--set", "stream_large_bodies=64k",
-		"--set", "ssl_verify_upstream_trusted_ca="+a.issuer.certFile,
-	)
+	command := append([]string{
+		program, "--quiet", "--listen-host", host, "--listen-port", port,
+		"--set", "confdir=" + filepath.Join(a.dir, folder), "--set", "ssl_verify_upstream_trusted_ca=" + a.issuer.certFile,
+	}, further...)
+	return startChild(ctx, []string{e.way.proxy}, command...)
 }

@@ -20,9 +20,10 @@ import (
 //	/small   a small answer
 //	/hold    the same, and then an echo of TLS records that it does not open
 //	/records TLS records of random bytes without end, which cost no encryption
-//	/stream  a body without end, encrypted
+//	/file    a large answer
 const (
 	smallAnswer = 1 << 10
+	largeAnswer = 4 << 20
 	recordSize  = 16 << 10
 )
 
@@ -76,48 +77,51 @@ func echo(r io.Reader, c *net.TCPConn) {
 }
 
 func (p *peer) https(c *net.TCPConn) {
-	defer func() { _ = c.Close() }()
+	if p.converse(c) { // what TLS needed is let go
+		echo(c, c)
+	}
+	_ = c.Close() // or echo has
+}
+
+// converse answers requests, until the connection is to be held or has ended.
+func (p *peer) converse(c *net.TCPConn) (hold bool) {
 	conn := tls.Server(c, p.config)
 	r := bufio.NewReaderSize(conn, 1<<10)
 	for {
 		request, err := http.ReadRequest(r)
 		if err != nil {
-			return
+			return false
 		}
 		switch request.URL.Path {
 		case "/records":
-			_ = endless(c, nil, p.records) // until the client closes
-			return
-		case "/stream":
-			_ = endless(conn, []byte("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 1000000000000000\r\n\r\n"), p.records)
-			return
-		case "/hold":
-			if answer(conn) == nil {
-				conn, r = nil, nil // they would stay in memory
-				echo(c, c)
+			for err == nil { // until the client closes
+				_, err = c.Write(p.records)
 			}
-			return
+		case "/file":
+			err = answer(conn, largeAnswer)
 		default:
-			if answer(conn) != nil || request.Close {
-				return
-			}
+			err = answer(conn, smallAnswer)
+		}
+		if err != nil || request.Close || request.URL.Path == "/hold" {
+			return err == nil && !request.Close
 		}
 	}
 }
 
-func answer(w io.Writer) error {
-	head := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n", smallAnswer)
-	_, err := w.Write(append(head, bytes.Repeat([]byte{'.'}, smallAnswer)...))
-	return err
-}
-
-func endless(w io.Writer, head, body []byte) error {
-	_, err := w.Write(head)
-	for err == nil {
-		_, err = w.Write(body)
+// answer is a response of so many bytes. The head and the first of them go at
+// once.
+func answer(w io.Writer, size int) error {
+	b := fmt.Appendf(make([]byte, 0, len(body)), "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n", size)
+	first := min(size, cap(b)-len(b))
+	_, err := w.Write(append(b, body[:first]...))
+	for left := size - first; err == nil && left > 0; left -= len(body) {
+		_, err = w.Write(body[:min(left, len(body))])
 	}
 	return err
 }
+
+// body is what answers consist of.
+var body = bytes.Repeat([]byte{'.'}, 64<<10)
 
 // applicationRecords are n records of application data of the largest size,
 // random bytes as encryption would leave them.

@@ -15,8 +15,8 @@ const (
 	// proxyRounds is how often each entrant is measured in each discipline, if
 	// the time lasts: after so long, no further round is begun.
 	proxyRounds = 5
-	tunnelTime  = 150 * time.Second
-	openedTime  = 80 * time.Second
+	tunnelTime  = 130 * time.Second
+	openedTime  = 60 * time.Second
 )
 
 // A discipline is what entrants are measured in.
@@ -86,6 +86,7 @@ func openers() []*entrant {
 	return []*entrant{
 		{name: oursName, opens: true, ours: true, begin: beginOurs},
 		{name: mitmproxyName, opens: true, begin: beginMitmproxy},
+		{name: "mitmproxy, streaming", opens: true, begin: beginStreaming},
 		{name: "squid", opens: true, begin: beginSquid},
 	}
 }
@@ -123,6 +124,9 @@ func (o *options) runProxy(ctx context.Context, w io.Writer) error {
 	a.ours, a.squid, a.rounds = o.program, o.squid, min(o.rounds, proxyRounds)
 	if o.profiles != "" {
 		a.profiles, a.window = o.profiles, profileWindow
+		if err := os.MkdirAll(a.profiles, 0o755); err != nil {
+			return err
+		}
 	}
 	p.printf("\nProxies on the loopback in turn, on %d processors; clients, proxies and servers share them.\n", runtime.NumCPU())
 

@@ -32,7 +32,7 @@ func beginBroken(context.Context, *arena, *entrant) (*child, error) {
 // beginRefusing starts a proxy that is none: it knows GET only.
 func beginRefusing(ctx context.Context, a *arena, e *entrant) (*child, error) {
 	e.way.proxy = a.peer[echoing] // says CONNECT back
-	return startChild(ctx, nil, nil, "sleep", "60")
+	return startChild(ctx, nil, "sleep", "60")
 }
 
 func TestContest(t *testing.T) {

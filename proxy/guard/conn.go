@@ -81,6 +81,31 @@ func newConn(raw net.Conn, early []byte, o Options) *conn {
 	return c
 }
 
+// headSpace is what heads are read to.
+var headSpace = sync.Pool{New: func() any { return new([4 << 10]byte) }}
+
+// first reads the first head, and says whether there is one to deliver. Otherwise
+// the connection has ended or is taken: most connections of a proxy begin with the
+// CONNECT that they are for, and net/http need not know of those.
+func (c *conn) first() bool {
+	space := headSpace.Get().(*[4 << 10]byte)
+	c.rd.Lock()
+	err := c.readHead(space[:])
+	if err != nil {
+		c.phase.Store(phaseEnd)
+	}
+	c.rd.Unlock()
+	headSpace.Put(space)
+	if err == nil {
+		return true
+	}
+	_ = c.Close() // why it ends is told by other means
+	if c.taken != nil {
+		_ = c.raw.SetDeadline(time.Time{}) // fails when closed, as whatever is done next
+	}
+	return false
+}
+
 // tlsConn tells net/http about TLS, which makes the requests' TLS field.
 type tlsConn struct {
 	*conn

@@ -33,6 +33,9 @@ func Serve(ctx context.Context, conn net.Conn, o Options) (*Taken, error) {
 	c := newConn(raw, early, o)
 	defer context.AfterFunc(ctx, c.stop)()
 
+	if !c.first() {
+		return c.taken, c.failure()
+	}
 	l := &listener{ctx: context.WithValue(context.WithoutCancel(ctx), connKey{}, c), conn: c}
 	if secure {
 		l.conn = tlsConn{c, state}
