@@ -137,7 +137,7 @@ func (c *compiled) compileMatch() (field string, err error) {
 			return field, err
 		}
 		last := m.Dialogue.Turns[len(m.Dialogue.Turns)-1]
-		add(onRecordOf(last.From.direction()), dialogueMatcher{*m.Dialogue})
+		add(onRecordOf(last.From.direction()), dialogueMatcher{*m.Dialogue, c.Weight < 0})
 	}
 	if m.Run != nil {
 		switch {

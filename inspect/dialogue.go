@@ -52,9 +52,10 @@ func isFragment(s Size) bool {
 // A turn is what one side sends before the other speaks.
 type turn struct {
 	from      Direction
-	first     int // index of its first piece
-	records   int // it was sent in
-	fragments int // among them
+	first     int32 // index of its first piece
+	records   int32 // it was sent in
+	fragments int32 // among them
+	lo, hi    int32 // plaintext in all
 }
 
 // A dialogue is the order and sizes of the first application data records.
@@ -67,8 +68,9 @@ type dialogue struct {
 	turns  []turn
 	// row is how many fragments the newest turn ends with.
 	row int
-	// bytes of all records, those beyond the window too: at least so many.
-	bytes int
+	// records without fragments, and bytes of all, at least so many; those
+	// beyond the window count too.
+	records, bytes int
 	// tickets says that the first answer may stand behind session tickets.
 	tickets bool
 }
@@ -76,6 +78,9 @@ type dialogue struct {
 // add appends a record and says whether there was room in the window.
 func (d *dialogue) add(from Direction, s Size, window int) bool {
 	d.bytes = min(d.bytes+s.Lo, math.MaxInt32)
+	if !isFragment(s) {
+		d.records++
+	}
 	if len(d.pieces) >= window {
 		return false
 	}
@@ -84,16 +89,17 @@ func (d *dialogue) add(from Direction, s Size, window int) bool {
 		d.turns = make([]turn, 0, 8)
 	}
 	if n := len(d.turns); n == 0 || d.turns[n-1].from != from {
-		d.turns = append(d.turns, turn{from: from, first: len(d.pieces)})
+		d.turns = append(d.turns, turn{from: from, first: int32(len(d.pieces))})
 		d.row = 0
 	}
 	t := &d.turns[len(d.turns)-1]
 	t.records++
-	if !isFragment(s) {
-		d.row = 0
-	} else {
+	t.lo, t.hi = t.lo+int32(s.Lo), t.hi+int32(s.Hi)
+	if isFragment(s) {
 		t.fragments++
 		d.row++
+	} else {
+		d.row = 0
 	}
 	if d.row > maxFragments {
 		last := len(d.pieces) - 1

@@ -10,14 +10,20 @@ import (
 // seen as one: header and body apart, which servers do.
 const maxWritePieces = 2
 
-type dialogueMatcher struct{ DialogueMatch }
+type dialogueMatcher struct {
+	DialogueMatch
+	// certain wants to know the length of turns for sure: what a cipher hides
+	// must not speak against SSTP.
+	certain bool
+}
 
 // match asks about the last turns, so that a rule is found in the moment its
 // last step is there.
 func (m dialogueMatcher) match(f *Flow) (string, bool) {
 	d := &f.dialogue
 	base := len(d.turns) - len(m.Turns)
-	if base < 0 || !f.obs.Seen[0] || !f.obs.Seen[1] {
+	if base < 0 || m.First && base != 0 && base != tornTurns || !f.obs.Seen[0] || !f.obs.Seen[1] ||
+		d.turns[base].from != m.Turns[0].From.direction() { // both alternate
 		return "", false
 	}
 	torn := base == tornTurns && d.torn()
@@ -25,13 +31,13 @@ func (m dialogueMatcher) match(f *Flow) (string, bool) {
 		return "", false
 	}
 	for i := len(m.Turns) - 1; i > 0; i-- {
-		if !m.Turns[i].match(d, base+i) {
+		if !m.matchTurn(d, base, i) {
 			return "", false
 		}
 	}
 	first := d.span(base)
-	if m.First && base > 0 || !m.Turns[0].match(d, base) {
-		if !torn || !m.Turns[0].matchSpan(d.mended()) {
+	if m.First && base > 0 || !m.matchTurn(d, base, 0) {
+		if !torn || !m.matchSpan(&m.Turns[0], d.mended()) {
 			return "", false
 		}
 		first = d.mended()
@@ -61,24 +67,28 @@ func (m dialogueMatcher) detail(d *dialogue, base int, first span) string {
 	return b.String()
 }
 
-func (s *Step) match(d *dialogue, t int) bool {
-	if d.turns[t].from != s.From.direction() {
-		return false
-	}
-	whole := d.span(t)
-	for skip := 0; skip <= d.skippable(t); skip++ {
-		if s.matchSpan(whole.from(skip)) {
+// matchTurn asks of step i, where the first one is turn base.
+func (m *dialogueMatcher) matchTurn(d *dialogue, base, i int) bool {
+	s := &m.Turns[i]
+	for p, skip := d.span(base+i), d.skippable(base+i); ; skip-- {
+		if m.matchSpan(s, p) {
 			return true
 		}
+		if skip == 0 {
+			return false
+		}
+		p = p.rest()
 	}
-	return false
 }
 
-func (s *Step) matchSpan(p span) bool {
-	if s.Records != nil && !s.Records.Match(Size{p.records, p.records}) || s.Fragments != nil && !s.Fragments.Match(Size{p.fragments, p.fragments}) {
+func (m *dialogueMatcher) matchSpan(s *Step, p span) bool {
+	switch {
+	case s.Bytes != nil && (!s.Bytes.Match(p.total) || m.certain && !s.Bytes.Holds(p.total)),
+		s.Records != nil && !s.Records.Match(Size{p.records, p.records}),
+		s.Fragments != nil && !s.Fragments.Match(Size{p.fragments, p.fragments}):
 		return false
 	}
-	return (s.Bytes == nil || s.Bytes.Match(p.total())) && startsWith(p.pieces, s.Starts, p.over)
+	return startsWith(p.pieces, s.Starts, p.over)
 }
 
 // startsWith says that writes of the wanted lengths end one after another in

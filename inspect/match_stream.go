@@ -34,7 +34,7 @@ func (m streamMatcher) match(f *Flow) (string, bool) {
 		if o.TLS == nil || o.Midstream {
 			return "", false
 		}
-		n, bytes := o.TLS.Records[0]+o.TLS.Records[1], f.dialogue.bytes
+		n, bytes := f.dialogue.records, f.dialogue.bytes
 		if m.Records != nil && !m.Records.Match(Size{n, n}) || m.Bytes != nil && !m.Bytes.Match(Size{bytes, bytes}) {
 			return "", false
 		}

@@ -139,6 +139,26 @@ func TestRun(t *testing.T) {
 			}
 		})
 	}
+	for _, test := range []struct {
+		writes []int
+		first  bool
+		want   string
+	}{
+		{[]int{9, 14, -48, 112}, false, "a test: client 14, server 48, client 112"},
+		{[]int{9, 14, -48, 112}, true, ""},
+		{[]int{14, -4, -44, 112}, true, "a test: client 14, server 4, 44, client 112"},
+		{[]int{-14, -48, -112}, true, "a test: server 14, 48, 112"},
+		{[]int{14, -4, 44, 112}, false, ""}, // nobody finishes what the other began
+	} {
+		m := &inspect.RunMatch{From: inspect.Either, Writes: []inspect.Lengths{lengths(t, "14"), lengths(t, "48"), lengths(t, "112")}, First: test.first}
+		got := ""
+		if e := openSizes(judge(t, rule("t.run", inspect.Match{Run: m})), aesGCM12).handshake().data(test.writes...).flow.Detection().Evidence; len(e) > 0 {
+			got = e[0].Detail
+		}
+		if got != test.want {
+			t.Errorf("either %v: %q, want %q", test.writes, got, test.want)
+		}
+	}
 	m := &inspect.RunMatch{From: inspect.Client, Writes: []inspect.Lengths{lengths(t, "14"), lengths(t, "48")}, OneSided: true}
 	in := judge(t, rule("t.run", inspect.Match{Run: m}))
 	if x := openSizes(in, aesGCM13).handshake().data(14, 48); hasRule(x.flow, "t.run") {
@@ -361,6 +381,8 @@ func TestHeads(t *testing.T) {
 		"no header":      {inspect.HeadMatch{Header: []string{"Via"}}, false},
 		"value":          {inspect.HeadMatch{Header: []string{"Host"}, Value: []string{"VPN*e"}}, true},
 		"another value":  {inspect.HeadMatch{Header: []string{"Host"}, Value: []string{"*.x"}}, false},
+		"its length":     {inspect.HeadMatch{Header: []string{"Host"}, ValueLength: lengths(t, "11")}, true},
+		"another length": {inspect.HeadMatch{Header: []string{"Host"}, ValueLength: lengths(t, "1-10, 12-")}, false},
 		"order":          {inspect.HeadMatch{HeaderOrder: []string{"Host, Content-Length, SSTPCORRELATIONID"}}, true},
 		"another order":  {inspect.HeadMatch{HeaderOrder: []string{"Content-Length,Host,SSTPCORRELATIONID"}}, false},
 		"status":         {inspect.HeadMatch{Status: lengths(t, "200-299")}, true},
@@ -395,12 +417,21 @@ func TestStream(t *testing.T) {
 		}
 	}
 	records := judge(t, rule("t.stream", inspect.Match{Stream: &inspect.StreamMatch{Protocol: "tls", Records: lengths(t, "3-")}}))
-	x := openSizes(records, aesGCM13).handshake().data(1, -1)
+	x := openSizes(records, aesGCM13).handshake().data(8, -8, 1, 7, -7)
 	if hasRule(x.flow, "t.stream") {
-		t.Error("three records of two")
+		t.Error("three records of two, and fragments")
 	}
-	if x.data(1); !hasRule(x.flow, "t.stream") || x.flow.Detection().Evidence[0].Detail != "a test: 3 records" {
+	if x.data(8); !hasRule(x.flow, "t.stream") || x.flow.Detection().Evidence[0].Detail != "a test: 3 records" {
 		t.Error(dump(x.flow.Detection()))
+	}
+	bytes := judge(t, rule("t.stream", inspect.Match{Stream: &inspect.StreamMatch{Records: lengths(t, "2-"), Bytes: lengths(t, "100-")}}))
+	if x := openSizes(bytes, aesGCM13).handshake().data(40, -50, 9); hasRule(x.flow, "t.stream") {
+		t.Error("a hundred bytes of 99")
+	}
+	for _, writes := range [][]int{{40, -50, 10}, append(slices.Repeat([]int{1, -1}, 20), 30, -30), append(slices.Repeat([]int{9, -9}, 50), 1)} {
+		if x := openSizes(bytes, aesGCM13).handshake().data(writes...); !hasRule(x.flow, "t.stream") {
+			t.Errorf("%v: not a hundred bytes", writes)
+		}
 	}
 	exchanges := judge(t, rule("t.stream", inspect.Match{Stream: &inspect.StreamMatch{Exchanges: lengths(t, "2-")}}))
 	f := feed(exchanges, connection{segments: talk(c(get), s(empty), c(get))})

@@ -349,7 +349,7 @@ func TestMemoryLearns(t *testing.T) {
 // requires rules and is required.
 func TestDestinationAndMore(t *testing.T) {
 	both := ask(t, "t.both", "1-", "")
-	both.Match.Stream = &inspect.StreamMatch{Records: lengths(t, "3-")}
+	both.Match.Stream = &inspect.StreamMatch{Records: lengths(t, "2-")}
 	after := ask(t, "t.after", "1-", "")
 	after.Requires = []string{"t.both"}
 	never := ask(t, "t.never", "1-", "")
@@ -372,7 +372,7 @@ func TestDestinationAndMore(t *testing.T) {
 // since it was entered.
 func TestForgottenInBetween(t *testing.T) {
 	both := ask(t, "t.both", "1-", "")
-	both.Match.Stream = &inspect.StreamMatch{Records: lengths(t, "3-")}
+	both.Match.Stream = &inspect.StreamMatch{Records: lengths(t, "2-")}
 	in := judgeWith(t, inspect.NewMemory(inspect.MemoryOptions{Servers: 1}), weighs(t, "t.weak", "1", 25), both)
 	nth(in, 1, host, start, 1)
 	x := openSizesAt(in, aesGCM13, key(2, host), start).handshake().data(1)

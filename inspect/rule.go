@@ -58,8 +58,9 @@ type StreamMatch struct {
 	Protocol string `yaml:"protocol,omitempty"`
 	// ServerFirst says that the server sent the first application data.
 	ServerFirst bool `yaml:"server_first,omitempty"`
-	// Records of application data, of both sides together, were seen, and
-	// Bytes of plaintext in them.
+	// Records of application data, of both sides together, were seen, without
+	// those that are too short for any packet of SSTP; and Bytes of plaintext
+	// in all.
 	Records Lengths `yaml:"records,omitempty"`
 	Bytes   Lengths `yaml:"bytes,omitempty"`
 	// Exchanges of ordinary HTTP were read.
@@ -141,7 +142,9 @@ type DialogueMatch struct {
 // of Bytes and Starts is given, or both.
 type Step struct {
 	From Side `yaml:"from"`
-	// Bytes is the whole turn. A last step's turn may still grow.
+	// Bytes is the whole turn. A last step's turn may still grow. Where a
+	// cipher shows no more than a range, any of it will do, and for a rule of
+	// negative weight all of it must.
 	Bytes Lengths `yaml:"bytes,omitempty"`
 	// Records is how many records it may be cut into, Fragments how many of
 	// them are too short for any packet of SSTP, which has 8 bytes at least.
@@ -233,6 +236,7 @@ func (s Side) direction() Direction {
 		return ClientToServer
 	case Server:
 		return ServerToClient
+	case Either:
 	}
 	return 0
 }

@@ -44,13 +44,16 @@ func TestRuleErrors(t *testing.T) {
 		{"match.stream.protocol", `"ssh"`, match(inspect.Match{Stream: &inspect.StreamMatch{Protocol: "ssh"}})},
 		{"match.connect.value", "give header too", match(inspect.Match{Connect: &inspect.HeadMatch{Value: []string{"a"}}})},
 		{"match.http.value", "give header too", match(inspect.Match{HTTP: &inspect.HeadMatch{Value: []string{"a"}}})},
+		{"match.http.value_length", "give header too", match(inspect.Match{HTTP: &inspect.HeadMatch{ValueLength: some}})},
 		{"match.http.tunnel", "only a connect", match(inspect.Match{HTTP: &inspect.HeadMatch{Tunnel: true}})},
 		{"match.dialogue.turns", "is missing", dialogue()},
 		{"match.dialogue.turns[0].from", `"": use client or server`, dialogue(inspect.Step{Bytes: some})},
+		{"match.dialogue.turns[0].from", `"either": use client or server`, dialogue(inspect.Step{From: "either", Bytes: some})},
 		{"match.dialogue.turns[1]", "needs bytes or starts", dialogue(inspect.Step{From: "client", Bytes: some}, inspect.Step{From: "server"})},
 		{"match.dialogue.turns[1].from", "alternates", dialogue(inspect.Step{From: "client", Bytes: some}, inspect.Step{From: "client", Bytes: some})},
 		{"match.dialogue.turns[0].starts", "5 are too many", dialogue(inspect.Step{From: "client", Starts: []inspect.Lengths{some, some, some, some, some}})},
 		{"match.run.from", `"": use`, match(inspect.Match{Run: &inspect.RunMatch{}})},
+		{"match.run.one_sided", "either has no other side", match(inspect.Match{Run: &inspect.RunMatch{From: "either", Writes: []inspect.Lengths{some}, OneSided: true}})},
 		{"match.run.writes", "is missing", match(inspect.Match{Run: &inspect.RunMatch{From: "client"}})},
 		{"match.run.writes", "9 are too many", match(inspect.Match{Run: &inspect.RunMatch{From: "client", Writes: make([]inspect.Lengths, 9)}})},
 		{"match.mirrored.bytes", "is missing", match(inspect.Match{Mirrored: &inspect.MirroredMatch{}})},
@@ -93,6 +96,54 @@ func TestRuleErrors(t *testing.T) {
 		r.Proof, r.Match = true, inspect.Match{Stream: &inspect.StreamMatch{Protocol: "sstp"}}
 	})}, ""); err != nil {
 		t.Errorf("SSTP in clear proves nothing: %v", err)
+	}
+}
+
+// TestOrder refuses rules that can never hold, and no others.
+func TestOrder(t *testing.T) {
+	always := inspect.Match{Stream: &inspect.StreamMatch{Protocol: "tls"}}
+	// Written "a: b|c !d": a requires b or c, and ends with d.
+	read := func(text string) (rules []inspect.Rule) {
+		for part := range strings.SplitSeq(text, ", ") {
+			id, rest, _ := strings.Cut(part, ":")
+			r := rule("t."+id, always)
+			for word := range strings.FieldsSeq(rest) {
+				if end, ok := strings.CutPrefix(word, "!"); ok {
+					r.Unless = append(r.Unless, "t."+end)
+					continue
+				}
+				for id := range strings.SplitSeq(word, "|") {
+					r.Requires = append(r.Requires, "t."+id)
+				}
+			}
+			rules = append(rules, r)
+		}
+		return rules
+	}
+	const circle = "a circle in which no rule can ever hold: "
+	for text, want := range map[string]string{
+		"a, b: a, c: b":            "",
+		"a: b|c, b: a|d, c, d":     "", // each can be the first
+		"a: b|c, b: a, c":          "",
+		"a: !b, b: !a":             "", // whichever is seen first
+		"a, b: a !c, c: b":         "",
+		"a, b, c: a|b !a":          "", // by way of b
+		"a, b: a, c: a|b !b":       "", // by way of a
+		"a: b, b: a":               "rule t.a: requires: " + circle + "t.a requires t.b, which requires t.a",
+		"a: b, b: c, c: d, d: b":   "rule t.b: requires: " + circle + "t.b requires t.c, which requires t.d, which requires t.b",
+		"x, a: b|c, b: a, c: a|b":  "rule t.a: requires: " + circle + "t.a requires t.b, which requires t.a",
+		"a, b: a !a":               "rule t.b: unless: t.b requires t.a and ends with t.a: it can never hold",
+		"a, b: a, c: b !a, d: c":   "rule t.c: unless: t.c requires t.b, which holds only after t.a, and ends with t.a: it can never hold",
+		"a, b: a, c: a, d: b|c !a": "rule t.d: unless: t.d requires t.b, which holds only after t.a, and ends with t.a: it can never hold",
+	} {
+		_, err := inspect.NewRuleset(settings, read(text), "")
+		if got := fmt.Sprint(err); got != want && (err != nil || want != "") {
+			t.Errorf("%s: %s\nwant %s", text, got, want)
+		}
+	}
+	var re *inspect.RuleError
+	if _, err := inspect.NewRuleset(settings, read("x, a: b, b: c, c: a"), ""); !errors.As(err, &re) || re.Index != 1 || fmt.Sprint(re.Others) != "[2 3]" {
+		t.Errorf("%#v", err)
 	}
 }
 

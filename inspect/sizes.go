@@ -41,6 +41,16 @@ func (l Lengths) Match(s Size) bool {
 	return false
 }
 
+// Holds says that s is one of the lengths, whichever of its range it is.
+func (l Lengths) Holds(s Size) bool {
+	for _, r := range l {
+		if r.Lo <= s.Lo && s.Hi <= r.Hi {
+			return true
+		}
+	}
+	return false
+}
+
 // UnmarshalText reads the written form.
 func (l *Lengths) UnmarshalText(text []byte) error {
 	var out Lengths

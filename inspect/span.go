@@ -11,34 +11,29 @@ type span struct {
 	pieces    []piece
 	records   int // that the pieces came in
 	fragments int // among them
-	over      bool
+	total     Size
+	over      bool // it will not grow
 }
 
 // span gives turn t.
 func (d *dialogue) span(t int) span {
 	x := &d.turns[t]
-	return span{d.pieces[x.first:d.end(t)], x.records, x.fragments, t+1 < len(d.turns)}
+	return span{d.pieces[x.first:d.end(t)], int(x.records), int(x.fragments), Size{int(x.lo), int(x.hi)}, t+1 < len(d.turns)}
 }
 
-// from leaves out the first pieces.
-func (s span) from(skip int) span {
-	s.pieces = s.pieces[skip:]
-	s.records -= skip
+// rest leaves out the first piece.
+func (s span) rest() span {
+	s.records--
+	s.total = Size{s.total.Lo - int(s.pieces[0].lo), s.total.Hi - int(s.pieces[0].hi)}
+	s.pieces = s.pieces[1:]
 	return s
-}
-
-func (s span) total() (n Size) {
-	for i := range s.pieces {
-		n = n.plus(s.pieces[i].size())
-	}
-	return n
 }
 
 // String gives the sizes of the records, or their sum where they are many.
 func (s span) String() string {
 	const most = 6
 	if s.records > most {
-		return fmt.Sprintf("%s in %d records", s.total(), s.records)
+		return fmt.Sprintf("%s in %d records", s.total, s.records)
 	}
 	var b strings.Builder
 	for i, p := range s.pieces {
@@ -53,7 +48,7 @@ func (s span) String() string {
 // end gives the index behind the last piece of turn t.
 func (d *dialogue) end(t int) int {
 	if t+1 < len(d.turns) {
-		return d.turns[t+1].first
+		return int(d.turns[t+1].first)
 	}
 	return len(d.pieces)
 }
@@ -82,13 +77,9 @@ func alike(p []piece) int {
 const tornTurns = 2
 
 // torn says that this may be: the server's first turn is nothing but tickets,
-// which are alike, and there are several or what the client sent before is less
-// than a request.
+// which are alike, and there are several or what the client sent before is cut.
 func (d *dialogue) torn() bool {
-	const (
-		shortest = 120  // the shortest request of eight clients has 165 bytes
-		longest  = 1024 // ticket: those seen have 41 to 250 bytes
-	)
+	const longest = 1024 // those seen have 41 to 250 bytes
 	if !d.tickets || len(d.turns) <= tornTurns || d.turns[0].from != ClientToServer {
 		return false
 	}
@@ -96,11 +87,11 @@ func (d *dialogue) torn() bool {
 	if len(t) > maxTickets || t[0].size().Hi > longest || alike(t) < len(t) {
 		return false
 	}
-	return len(t) > 1 || d.turns[0].fragments > 0 || d.span(0).total().Hi < shortest
+	return len(t) > 1 || d.turns[0].fragments > 0
 }
 
 // mended gives the client's first turn as it was before it was torn.
 func (d *dialogue) mended() span {
 	a, b := d.span(0), d.span(tornTurns)
-	return span{slices.Concat(a.pieces, b.pieces), a.records + b.records, a.fragments + b.fragments, b.over}
+	return span{slices.Concat(a.pieces, b.pieces), a.records + b.records, a.fragments + b.fragments, a.total.plus(b.total), b.over}
 }

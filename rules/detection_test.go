@@ -19,6 +19,8 @@ type conversation struct {
 	// exactOnly says that it need not be suspected where a cipher shows lengths
 	// only to the block, wholeOnly that it need not then if writes are joined.
 	exactOnly, wholeOnly bool
+	// lone says that where a cipher does so, others like it are no help.
+	lone bool
 }
 
 var data = join(c(60, 105, 1408), s(60, 105, 1408, 1408), c(48), s(1408))
@@ -46,8 +48,12 @@ var tunnels = []conversation{
 		c(194), s(125), c(14), s(48), c(28), s(16, 28), c(16), c(26), s(23, 12), c(12), s(8))},
 	{name: "a benign request in front", exactOnly: true, writes: join(
 		c(88), s(310), c(201), s(123), c(14), s(48), c(28), s(27, 28), c(27), s(29), c(67), s(54), c(112, 22), s(22), c(42), s(42), data)},
+	{name: "sstp-client, accel-ppp 1.14.0 (capture)", writes: join(
+		c(177), s(94), c(14), s(48, 27), c(28), s(16), c(27), s(18), c(18), s(18), c(16), s(28), c(83), s(81), c(112, 36), s(18), c(22), s(28), data)},
 	{name: "no Call Connected (mihomo, SoftEther)", exactOnly: true, writes: join(
 		c(225), s(125, 48, 16, 16), c(16, 20), s(9), c(18), s(18, 18), c(18), s(24), c(24), s(24), c(48), s(48), c(200), s(1408))},
+	{name: "no Call Connected, Ack and LCP in one (capture)", exactOnly: true, lone: true, writes: join(
+		c(218), s(125, 64), c(17), s(16, 17), c(17), s(31), c(65), s(54), c(18), s(18), c(18), s(18), c(18), s(18), c(68), s(32), data)},
 	{name: "refused by Nak, again and again", exactOnly: true, writes: join(
 		c(201), s(123), c(14), s(20), c(14), s(20), c(14), s(20), c(14), s(20))},
 }
@@ -65,11 +71,47 @@ func TestTunnels(t *testing.T) {
 		for _, cipher := range ciphers {
 			for _, st := range styles {
 				d := play(t, in, cipher, st, tunnel.writes)
-				spared := cipher.block() && d.Verdict == inspect.VerdictUndetermined &&
-					(tunnel.exactOnly || tunnel.wholeOnly && st.coalesce != 0)
-				if d.Verdict != inspect.VerdictSuspected && !spared {
+				spared := st.fine && tunnel.exactOnly ||
+					cipher.block() && (tunnel.exactOnly || st.fine || tunnel.wholeOnly && st.coalesce != 0)
+				if d.Verdict != inspect.VerdictSuspected && (!spared || d.Verdict != inspect.VerdictUndetermined) {
 					t.Errorf("%s, %s, %s: %v, score %d %v", tunnel.name, cipher.name, st.name, d.Verdict, d.Score, names(d))
 				}
+			}
+		}
+	}
+}
+
+// evasions are set-ups that a client, or a server too, writes in another way
+// than all do that are known, for the lengths not to show.
+var evasions = []conversation{
+	{name: "a request with many cookies", writes: join(
+		c(5000), s(123), c(14), s(48), c(29), s(89), c(39), s(33), c(17), s(34), c(34), s(35), c(76), s(52), c(112))},
+	{name: "a response with many fields", writes: join(
+		c(190), s(900), c(14), s(48), c(26), s(27, 16), c(27), s(22), c(22), s(29), c(67), s(54), c(112), s(18), c(18))},
+	{name: "a byte of the Call Connect Request with the HTTP request", writes: join(
+		c(191), s(123), c(13), s(48), c(26), s(27, 26), c(27), s(29), c(67), s(54), c(112))},
+	{name: "LCP with the Call Connect Request", writes: join(
+		c(190), s(118), c(40), s(48, 27, 26), c(27), s(29), c(67), s(54), c(112), s(18), c(18), s(18), c(18))},
+	{name: "HTTP/2 is offered", writes: join(
+		c(190), s(118), c(14), s(48, 27), c(26, 27), s(26), c(27), s(29), c(67), s(54), c(112))},
+}
+
+// TestEvasions wants them suspected where the cipher shows lengths.
+func TestEvasions(t *testing.T) {
+	in := inspector(t)
+	for _, e := range evasions {
+		for _, cipher := range ciphers {
+			if d := play(t, in, cipher, styles[0], e.writes); d.Verdict != inspect.VerdictSuspected && !cipher.block() {
+				t.Errorf("%s, %s: %v, score %d %v", e.name, cipher.name, d.Verdict, d.Score, names(d))
+			}
+		}
+	}
+	// Session tickets tear a request that is written in two.
+	for _, st := range []style{{cut: whole}, {cut: cutInto([]int{1}, inspect.ClientToServer)}} {
+		for _, tickets := range [][]write{s(217, 217), s(57, 57), s(120)} {
+			d := play(t, in, ciphers[1], st, join(c(100), tickets, c(90), s(118), c(14), s(48, 27), c(26, 27), s(26), c(27)))
+			if d.Verdict != inspect.VerdictSuspected && (len(tickets) > 1 || st.cut(c(2)[0])[0] == 1) {
+				t.Errorf("torn by %v: %v, score %d %v", tickets, d.Verdict, d.Score, names(d))
 			}
 		}
 	}
@@ -121,7 +163,7 @@ func TestChatter(t *testing.T) {
 		t.Logf("%s: %d of %d suspected", cipher.name, suspected, n)
 		most := n / 100
 		if cipher.block() {
-			most = n / 16
+			most = n / 20
 		}
 		if suspected > most {
 			t.Errorf("%s: %d of %d are suspected", cipher.name, suspected, n)
@@ -178,7 +220,7 @@ func TestAgainAndAgain(t *testing.T) {
 	for _, tunnel := range tunnels {
 		for _, cipher := range ciphers {
 			for _, st := range styles {
-				if play(t, alone, cipher, st, tunnel.writes).Verdict != inspect.VerdictUndetermined {
+				if st.fine || tunnel.lone || play(t, alone, cipher, st, tunnel.writes).Verdict != inspect.VerdictUndetermined {
 					continue
 				}
 				weak++
@@ -196,7 +238,8 @@ func TestAgainAndAgain(t *testing.T) {
 			}
 		}
 	}
-	if weak < 100 {
+	t.Logf("%d are undetermined alone", weak)
+	if weak < 50 {
 		t.Errorf("only %d are undetermined alone", weak)
 	}
 }

@@ -3,6 +3,7 @@ package rules_test
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -168,6 +169,8 @@ type style struct {
 	tickets []int
 	// coalesce puts one side's writes of a turn into one record each way
 	coalesce inspect.Direction
+	// fine says that it is cut so fine that block ciphers hide all of it.
+	fine bool
 }
 
 func whole(w write) []int { return []int{w.bytes} }
@@ -188,6 +191,21 @@ func oneApart(w write) []int {
 	return []int{1, w.bytes - 1}
 }
 
+// cutInto cuts what the sides write into pieces of these sizes, in turn.
+func cutInto(sizes []int, sides ...inspect.Direction) func(w write) []int {
+	return func(w write) (out []int) {
+		if !slices.Contains(sides, w.from) {
+			return []int{w.bytes}
+		}
+		for i := 0; w.bytes > 0; i++ {
+			n := min(w.bytes, sizes[i%len(sizes)])
+			out = append(out, n)
+			w.bytes -= n
+		}
+		return out
+	}
+}
+
 var styles = []style{
 	{name: "whole", cut: whole},
 	{name: "two tickets", cut: whole, tickets: []int{233, 233}},
@@ -196,6 +214,14 @@ var styles = []style{
 	{name: "first byte apart", cut: oneApart},
 	{name: "server coalesces", cut: whole, coalesce: inspect.ServerToClient},
 	{name: "client coalesces", cut: whole, coalesce: inspect.ClientToServer},
+	{name: "client in single bytes", cut: cutInto([]int{1}, inspect.ClientToServer), fine: true},
+	{name: "client in 3 and 7", cut: cutInto([]int{3, 7}, inspect.ClientToServer), fine: true},
+	{name: "client in 16", cut: cutInto([]int{16}, inspect.ClientToServer), fine: true},
+	{name: "server in single bytes", cut: cutInto([]int{1}, inspect.ServerToClient), fine: true},
+	{name: "server in 64 and 1", cut: cutInto([]int{64, 1}, inspect.ServerToClient), fine: true},
+	{name: "both in single bytes", cut: cutInto([]int{1}, inspect.ClientToServer, inspect.ServerToClient), fine: true},
+	{name: "both in 3 and 7", cut: cutInto([]int{3, 7}, inspect.ClientToServer, inspect.ServerToClient), fine: true},
+	{name: "both in 13 and 1", cut: cutInto([]int{13, 1}, inspect.ClientToServer, inspect.ServerToClient), fine: true},
 }
 
 // play sends a dialogue and gives what the inspector makes of it.

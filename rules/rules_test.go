@@ -168,6 +168,19 @@ func TestErrors(t *testing.T) {
 		{"the same id", head + ruleText("a.b", "") + ruleText("a.b", ""), "my.yaml:10:9: rule a.b: id: rule 1 has the same id"},
 		{"the same id over the default", "version: 1\nextends: default\nrules:\n" + ruleText("tls.no_alpn", "") + ruleText("tls.no_alpn", ""), "my.yaml:10:9: rule tls.no_alpn: id: "},
 		{"a step", head + "  - id: a.b\n    about: x\n    source: y\n    match:\n      dialogue:\n        turns:\n          - {from: me, bytes: \"1\"}\n", `my.yaml:10:20: rule a.b: match.dialogue.turns[0].from: "me"`},
+		{"a circle", head + ruleText("a.b", "    requires: [a.c]\n") + ruleText("a.c", "    requires: [a.d]\n") + ruleText("a.d", "    requires: [a.c]\n"), "my.yaml:15:15: rule a.c: requires: a circle in which no rule can ever hold: a.c requires a.d, which requires a.c"},
+		{
+			"a circle with the default set", "version: 1\nextends: default\nrules:\n" + ruleText("a.b", "    requires: [tls.client_only_connected]\n") +
+				ruleText("tls.client_only", "    requires: [a.b]\n"), "my.yaml:15:15: rule tls.client_only: requires: a circle in which no rule can ever hold: tls.client_only requires a.b, which requires tls.client_only_connected, which requires tls.client_only",
+		},
+		{
+			"ends with what it requires", "version: 1\nextends: default\nrules:\n" +
+				ruleText("a.b", "    requires: [tls.client_only_connected]\n    unless: [tls.client_only]\n"), "my.yaml:9:13: rule a.b: unless: a.b requires tls.client_only_connected, which holds only after tls.client_only, and ends with tls.client_only: it can never hold",
+		},
+		{
+			"a rule of the default set that a file's own ends", "version: 1\nextends: default\nrules:\n" +
+				ruleText("http.sstp_duplex_post", "    requires: [connect.sstp_tunnel]\n    unless: [connect.sstpversion]\n"), "my.yaml:9:13: rule http.sstp_duplex_post: unless: ",
+		},
 		{"needs a rule that the file switches off", "version: 1\nextends: default\ndisable: [tls.no_alpn]\nrules:\n" + ruleText("a.b", "    requires: [tls.no_alpn]\n"), `my.yaml:9:15: rule a.b: requires: there is no rule "tls.no_alpn"`},
 	}
 	for _, test := range tests {
