@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"sstpwarden/inspect/httphead"
 	"sstpwarden/policies"
@@ -56,7 +57,7 @@ func unreachable(what string, err error) answer {
 	var upstream *upstreamError
 	var timeout net.Error
 	var dns *net.DNSError
-	a := answer{status: http.StatusBadGateway, text: fmt.Sprintf("connecting to %s: %v", what, err)}
+	a := answer{status: http.StatusBadGateway, text: fmt.Sprintf("connecting to %s: %s", what, withoutAddresses(err))}
 	switch {
 	case errors.As(err, &refused):
 		a.status, a.text = http.StatusForbidden, fmt.Sprintf("%s may not be reached through this proxy", what)
@@ -68,4 +69,24 @@ func unreachable(what string, err error) answer {
 		a.status, a.text = http.StatusGatewayTimeout, fmt.Sprintf("%s did not answer in time", what)
 	}
 	return a
+}
+
+// withoutAddresses words an error: addresses of the network behind the proxy
+// are not for its clients.
+func withoutAddresses(err error) string {
+	var upstream *upstreamError
+	var dns *net.DNSError
+	var op *net.OpError
+	var errno syscall.Errno
+	switch {
+	case errors.As(err, &upstream):
+		return fmt.Sprintf("the next proxy answered %d %s", upstream.status, upstream.reason)
+	case errors.As(err, &dns):
+		return "its name could not be looked up"
+	case errors.As(err, &errno):
+		return errno.Error()
+	case errors.As(err, &op):
+		return op.Err.Error()
+	}
+	return err.Error()
 }

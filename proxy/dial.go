@@ -39,11 +39,17 @@ func (s *Server) resolve(ctx context.Context, host string) ([]netip.Addr, error)
 // dialAny connects to one of the addresses: in their order, and to the next as
 // well when one takes long.
 func (s *Server) dialAny(ctx context.Context, addrs []netip.Addr, port uint16) (*net.TCPConn, error) {
+	if len(addrs) == 0 {
+		return nil, errors.New("no address to connect to")
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type result struct {
 		conn *net.TCPConn
 		err  error
+	}
+	if len(addrs) == 1 {
+		return s.dialAddr(ctx, netip.AddrPortFrom(addrs[0], port), netip.Addr{})
 	}
 	results := make(chan result, len(addrs))
 	next := time.NewTimer(0)
@@ -169,10 +175,8 @@ func (e *upstreamError) Error() string {
 
 // dialUpstream asks the upstream proxy for a tunnel.
 func (s *Server) dialUpstream(ctx context.Context, t target, header httphead.Fields) (*net.TCPConn, []byte, error) {
-	for _, a := range t.addrs {
-		if err := s.config.Destinations.Check(netip.AddrPortFrom(a, t.port)); err != nil {
-			return nil, nil, err
-		}
+	if err := s.mayAsk(t); err != nil {
+		return nil, nil, err
 	}
 	conn, err := s.dialProxy(ctx)
 	if err != nil {
@@ -188,6 +192,17 @@ func (s *Server) dialUpstream(ctx context.Context, t target, header httphead.Fie
 		return nil, nil, err
 	}
 	return conn, early, nil
+}
+
+// mayAsk says whether the upstream proxy may be asked for a target. Names are its
+// own to look up and to judge.
+func (s *Server) mayAsk(t target) error {
+	for _, a := range t.addrs {
+		if err := s.config.Destinations.Check(netip.AddrPortFrom(a, t.port)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dialProxy connects to the upstream proxy, which the rules for destinations do
@@ -220,25 +235,35 @@ func (s *Server) askUpstream(conn *net.TCPConn, t target, header httphead.Fields
 	if _, err := conn.Write(head.Append(nil)); err != nil {
 		return nil, fmt.Errorf("asking the upstream proxy: %w", err)
 	}
-	r := bufio.NewReaderSize(conn, httphead.MaxHeadLen)
+	resp, early, err := readAnswer(conn)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading the upstream proxy's answer: %w", err)
+	case resp.Status/100 != 2:
+		return nil, &upstreamError{upstreamAddr(s), resp.Status, resp.Reason}
+	}
+	return early, nil
+}
+
+// readAnswer reads the head of the answer to a CONNECT, and what came behind it.
+// Interim answers are passed over.
+func readAnswer(from io.Reader) (resp httphead.Response, early []byte, err error) {
+	r := bufio.NewReaderSize(from, httphead.MaxHeadLen)
 	var scanner httphead.Scanner
-	for n := 1; ; n = r.Buffered() + 1 {
-		if _, err := r.Peek(n); err != nil {
-			return nil, fmt.Errorf("reading the upstream proxy's answer: %w", err)
-		}
+	for {
 		b, _ := r.Peek(r.Buffered())
 		resp, used, err := scanner.Response(b)
 		switch {
-		case errors.Is(err, io.ErrUnexpectedEOF):
-			continue
-		case err != nil:
-			return nil, fmt.Errorf("reading the upstream proxy's answer: %w", err)
-		case resp.Status/100 == 1:
+		case err == nil && resp.Status/100 == 1:
 			_, _ = r.Discard(used)
-			continue
-		case resp.Status/100 != 2:
-			return nil, &upstreamError{upstreamAddr(s), resp.Status, resp.Reason}
+		case err == nil:
+			return resp, append([]byte(nil), b[used:]...), nil
+		case !errors.Is(err, io.ErrUnexpectedEOF):
+			return resp, nil, err
+		default:
+			if _, err := r.Peek(len(b) + 1); err != nil {
+				return resp, nil, err
+			}
 		}
-		return append([]byte(nil), b[used:]...), nil
 	}
 }

@@ -41,14 +41,19 @@ func (k *session) duplexTo(ctx context.Context, conn *net.TCPConn, taken *guard.
 	}
 	// The target as it was sent, from the path on: braces must stay braces.
 	_, path, _ := strings.Cut(head.Target, "://")
-	if i := strings.IndexAny(path, "/?"); i >= 0 {
-		head.Target = path[i:]
-	} else {
+	if i := strings.IndexAny(path, "/?"); i < 0 {
 		head.Target = "/"
+	} else if head.Target = path[i:]; path[i] == '?' {
+		head.Target = "/" + head.Target
 	}
 	head.Fields = slices.DeleteFunc(slices.Clone(head.Fields), func(f httphead.Field) bool {
 		return strings.HasPrefix(strings.ToLower(f.Name), "proxy-")
 	})
+	for i, f := range head.Fields { // of two hosts the target's counts (RFC 9112, Section 3.2.2)
+		if strings.EqualFold(f.Name, "Host") {
+			head.Fields[i].Value = u.Host
+		}
+	}
 	if _, err := server.conn.Write(head.Append(nil)); err != nil {
 		_ = server.conn.Close()
 		k.notReached(conn, t.String(), err)

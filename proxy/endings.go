@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -22,11 +23,16 @@ func (k *session) verdict() policies.Decision {
 	return k.decision
 }
 
-// passing shows what goes through a connection that is served as HTTP.
-func (k *session) passing(d inspect.Direction, b []byte) error {
-	k.count(d, len(b))
-	k.taken(d)
-	k.note(d, b)
+// passing shows what goes through a connection that is served as HTTP. About heads
+// the policy is asked when they are whole, so that the client can be answered;
+// about what belongs to a request that is served, at once.
+func (r *requests) passing(d inspect.Direction, b []byte) error {
+	r.count(d, len(b))
+	r.taken(d)
+	if r.serving.Load() {
+		return r.see(d, b)
+	}
+	r.note(d, b)
 	return nil
 }
 
@@ -51,9 +57,11 @@ func shortened(s string) string {
 // broke ends a session whose client connection ended by an error.
 func (k *session) broke(err error) {
 	switch {
+	case errors.Is(err, errDropped):
+		k.end(event.EndDropped, nil)
 	case errors.Is(err, io.EOF), wasReset(err):
 		k.end(event.EndClient, err)
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		k.srv.counts.slow.Add(1)
 		k.end(event.EndIdle, err)
 	default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 
+	"sstpwarden/policies/event"
 	"sstpwarden/proxy/bypass"
 	"sstpwarden/proxy/probe"
 )
@@ -55,6 +56,9 @@ func (k *session) serverName() string {
 func (k *session) serverAddr() netip.AddrPort {
 	if c := k.flow.Observation().Connect; c != nil {
 		return netip.AddrPortFrom(k.info.Resolved, c.Port)
+	}
+	if k.proxy.Mode == event.ModeExplicit {
+		return netip.AddrPort{} // that is the proxy's
 	}
 	return k.info.Key.Server
 }

@@ -12,6 +12,7 @@ import (
 
 	"sstpwarden/inspect"
 	"sstpwarden/inspect/httphead"
+	"sstpwarden/policies"
 	"sstpwarden/policies/event"
 	"sstpwarden/proxy/access"
 	"sstpwarden/proxy/guard"
@@ -27,16 +28,19 @@ func (s *Server) explicit(ctx context.Context, conn *net.TCPConn, client netip.A
 	defer requests.close()
 	taken, err := guard.Serve(s.stopping, conn, guard.Options{
 		Handler:     requests,
-		Judge:       k.judgeHead,
-		Read:        func(b []byte) error { return k.passing(inspect.ClientToServer, b) },
-		Written:     func(b []byte) error { return k.passing(inspect.ServerToClient, b) },
+		Judge:       requests.judgeHead,
+		Read:        func(b []byte) error { return requests.passing(inspect.ClientToServer, b) },
+		Written:     func(b []byte) error { return requests.passing(inspect.ServerToClient, b) },
 		Refused:     k.headRefused,
+		ErrorLog:    s.httpLog,
 		HeadTimeout: s.config.Timeouts.Head,
 		IdleTimeout: s.config.Timeouts.Keep,
 	})
 	switch {
 	case err != nil:
 		k.broke(err)
+	case taken == nil && k.askNoted() != nil:
+		k.end(event.EndDropped, nil)
 	case taken == nil:
 		k.end(event.EndClient, nil)
 	case taken.Head.Method == http.MethodConnect:
@@ -48,16 +52,17 @@ func (s *Server) explicit(ctx context.Context, conn *net.TCPConn, client netip.A
 
 // judgeHead says what becomes of a request whose head was read. Its bytes were
 // seen before.
-func (k *session) judgeHead(head *httphead.Request) guard.Verdict {
-	if head.Method == http.MethodConnect {
-		return guard.Take() // judged when it is known where it goes
+func (r *requests) judgeHead(head *httphead.Request) guard.Verdict {
+	if r.settled.Load() {
+		r.restart(head)
 	}
-	if k.ask() != nil {
-		return guard.Refuse(http.StatusForbidden, deniedBy(k.verdict()).text)
+	if head.Method == http.MethodConnect || endless(head) {
+		return guard.Take() // judged when it is known who asks, and where it goes
 	}
-	if endless(head) {
-		return guard.Take()
+	if r.ask() != nil {
+		return guard.Refuse(http.StatusForbidden, event.Printable(deniedBy(r.verdict()).text))
 	}
+	r.serving.Store(true)
 	return guard.Pass()
 }
 
@@ -167,22 +172,29 @@ func (k *session) reach(ctx context.Context, conn *net.TCPConn, t target, more h
 		k.notReached(conn, t.String(), failed)
 		return nil, false
 	}
-	if s.config.Upstream == nil {
-		k.goesTo(remote(server.conn).Addr())
+	if s.config.Upstream == nil && k.movesTo(remote(server.conn).Addr()) && k.ask() != nil {
+		_ = server.conn.Close()
+		k.deny(conn, deniedBy(k.verdict()), event.EndDropped, nil)
+		return nil, false
 	}
 	return server, true
 }
 
 // notReached tells the client why there is no connection.
 func (k *session) notReached(conn net.Conn, what string, err error) {
+	k.deny(conn, unreachable(what, err), k.unreached(what, err), err)
+}
+
+// unreached counts a server that was not reached, and says how that ends the
+// session.
+func (k *session) unreached(what string, err error) string {
 	if refused, ok := errors.AsType[*access.RefusedError](err); ok {
 		k.srv.counts.refusedDestination.Add(1)
 		k.srv.log.refuse("destination", refused.Error(), "client", k.info.Key.Client, "target", event.Printable(what))
-		k.deny(conn, unreachable(what, err), event.EndRefused, err)
-		return
+		return event.EndRefused
 	}
 	k.srv.counts.dialFailures.Add(1)
-	k.deny(conn, unreachable(what, err), event.EndError, err)
+	return event.EndError
 }
 
 // goesTo keeps the address that a name stands for.
@@ -190,6 +202,19 @@ func (k *session) goesTo(a netip.Addr) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.info.Resolved = a.Unmap()
+}
+
+// movesTo keeps the address that was connected to. Where the policy was asked
+// about another, it is to be asked anew.
+func (k *session) movesTo(a netip.Addr) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if a = a.Unmap(); a == k.info.Resolved {
+		return false
+	}
+	k.info.Resolved = a
+	k.gate, k.connect = policies.State{}, false
+	return true
 }
 
 // suspicious says that there is something about the connection already.

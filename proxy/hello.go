@@ -122,7 +122,9 @@ func (t *tunnel) heldInVain(held []byte, cause error) start {
 		t.srv.counts.slow.Add(1)
 		_ = t.client.conn.SetReadDeadline(time.Time{})
 	}
-	t.begin()
+	t.mu.Lock()
+	t.began, t.late = true, late
+	t.mu.Unlock()
 	if len(held) > 0 {
 		if err := t.write(inspect.ClientToServer, t.server, held); err != nil {
 			t.finish(inspect.ClientToServer, t.server, err)

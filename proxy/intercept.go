@@ -66,13 +66,16 @@ func (t *tunnel) intercept(ctx context.Context, first []byte) {
 	i.upstream = up
 	state := server.ConnectionState()
 	shake, cancel := context.WithTimeout(ctx, t.srv.config.Timeouts.Handshake)
-	client, err := mitm.Accept(shake, mitm.Replay(t.client.conn, first), mitm.ServerConfig(leaf, state.NegotiatedProtocol))
+	client, err := mitm.Accept(shake, mitm.Replay(t.client.conn, append(first, t.client.early...)), mitm.ServerConfig(leaf, state.NegotiatedProtocol))
 	cancel()
 	if err != nil {
 		i.clientFailed(err)
 		return
 	}
-	i.open(&state)
+	if i.open(&state) != nil {
+		i.end(event.EndDropped, nil)
+		return
+	}
 	i.serve(ctx, client, server)
 }
 
@@ -100,8 +103,9 @@ func (i *interception) addr() netip.Addr {
 	return i.serverAddr().Addr()
 }
 
-// open tells the inspector that what comes is the plaintext.
-func (i *interception) open(state *tls.ConnectionState) {
+// open tells the inspector that what comes is the plaintext. The error is why the
+// connection may not go on.
+func (i *interception) open(state *tls.ConnectionState) error {
 	i.srv.counts.opened.Add(1)
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -112,31 +116,24 @@ func (i *interception) open(state *tls.ConnectionState) {
 		o.Chain = append(o.Chain, c.Raw)
 	}
 	i.opened, i.proxy.Opened = true, true
-	i.flow.OpenTLS(o)
+	return i.judge(i.flow.OpenTLS(o))
 }
 
 // notOpened goes on with a connection that cannot be opened. What was spoken with
 // the server is spent, so there is another connection to it.
 func (i *interception) notOpened(ctx context.Context, first []byte, why error) {
-	s := i.srv
-	s.counts.notOpened.Add(1)
-	s.log.warn("not opened", "TLS could not be opened", "client", i.info.Key.Client, "server", event.Printable(i.name), "err", why)
-	if s.config.Intercept.FailClosed {
-		i.end(event.EndRefused, why)
+	if !i.goesUnopened(why) {
 		return
 	}
+	_ = i.server.conn.Close()
 	server, err := i.redial(ctx)
 	if err != nil {
 		i.end(event.EndError, err)
 		return
 	}
-	_ = i.server.conn.Close()
-	i.mu.Lock()
-	i.opening = false
-	i.mu.Unlock()
+	i.closes(closer(server.conn))
 	next := &tunnel{session: i.session, client: i.client, server: server}
-	i.client.early = append(first, i.client.early...)
-	next.run(ctx)
+	next.carry(first)
 }
 
 // redial connects to the server once more.
@@ -176,14 +173,20 @@ func (i *interception) clientFailed(err error) {
 // be: the client cannot complete it, because the hash of the certificate that it
 // saw is not the server's (MS-SSTP 3.2.5.2.2). Its next attempt is not opened.
 func (i *interception) remember() {
-	i.srv.counts.remembered.Add(1)
 	i.mu.Lock()
-	i.proxy.Remembered = true
 	client, server, revision := i.info.Key.Client.Addr(), i.serverAddr(), i.decision.Revision
+	i.proxy.Remembered = server.Addr().IsValid()
 	i.mu.Unlock()
+	if !server.Addr().IsValid() {
+		i.end(event.EndRefused, errUnknownServer)
+		return
+	}
+	i.srv.counts.remembered.Add(1)
 	i.srv.config.Bypass.Tunnel(client, server, i.name, revision)
 	i.end(event.EndRefused, errRemembered)
 }
+
+var errUnknownServer = errors.New("an SSTP tunnel that the policy lets be does not survive opening, and only the upstream proxy knows its server: exempt its name from opening")
 
 var errRemembered = errors.New("an SSTP tunnel that the policy lets be does not survive opening; the client's next attempt is not opened")
 

@@ -217,10 +217,11 @@ func TestInterceptRemembers(t *testing.T) {
 			l.mu.Lock()
 			l.events = nil
 			l.mu.Unlock()
+			c.arrived = &v.packets
 			if err := c.call(t, v.addr); err != nil {
 				t.Errorf("the second attempt: %v", err)
 			}
-			if e = l.told(t); e.Proxy.Bypass != "tunnel" || e.Proxy.Opened || v.packets.Load() != 3 {
+			if e = l.told(t); e.Proxy.Bypass != "tunnel" || e.Proxy.Opened || v.packets.Load() < 3 {
 				t.Errorf("event %+v, %d packets", e.Proxy, v.packets.Load())
 			}
 		})

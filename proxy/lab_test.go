@@ -3,6 +3,8 @@ package proxy
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -10,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.uber.org/goleak"
 
 	"sstpwarden/inspect"
@@ -20,7 +23,12 @@ import (
 	"sstpwarden/rules"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain gives root a network namespace of its own, where connections can be
+// redirected.
+func TestMain(m *testing.M) {
+	enterNamespace()
+	goleak.VerifyTestMain(m)
+}
 
 // dropping is the default policy in short.
 var dropping = policies.DeciderFunc(func(_ context.Context, in policies.Input) (policies.Decision, error) {
@@ -70,7 +78,7 @@ func (b *syncBuffer) String() string {
 
 // run starts a proxy on loopback, which is allowed as a destination, and stops it
 // with the test.
-func run(t testing.TB, d policies.Decider, change func(*Config)) *lab {
+func run(t testing.TB, d policies.Decider, change func(*Config), more ...Listener) *lab {
 	t.Helper()
 	l := &lab{log: &syncBuffer{}}
 	list := bypass.New(bypass.Options{})
@@ -100,13 +108,14 @@ func run(t testing.TB, d policies.Decider, change func(*Config)) *lab {
 	hard, cut := context.WithCancel(context.Background())
 	l.stop, l.cut = stop, cut
 	done := make(chan error, 1)
-	go func() { done <- l.Serve(ctx, hard, Listener{ln, event.ModeExplicit}) }()
+	go func() { done <- l.Serve(ctx, hard, append(more, Listener{ln, event.ModeExplicit})...) }()
 	t.Cleanup(func() {
 		stop()
 		cut()
 		if err := <-done; err != nil {
 			t.Errorf("serving: %v", err)
 		}
+		l.valid(t)
 		if t.Failed() {
 			t.Logf("log of the proxy:\n%s", l.log)
 		}
@@ -118,6 +127,81 @@ func (l *lab) emit(e *event.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.events = append(l.events, *e)
+}
+
+// eventSchema is what every event of a lab is held against.
+var eventSchema = sync.OnceValues(func() (*jsonschema.Schema, error) {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(event.Schema))
+	if err != nil {
+		return nil, err
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource("event.schema.json", doc); err != nil {
+		return nil, err
+	}
+	return c.Compile("event.schema.json")
+})
+
+// valid checks all events against the schema, and that each connection was told
+// of once at its end, and before it at most once.
+func (l *lab) valid(t testing.TB) {
+	t.Helper()
+	schema, err := eventSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	states := map[uint64]string{}
+	for i := range l.events {
+		e := &l.events[i]
+		text, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(doc); err != nil {
+			t.Errorf("event %s: %v", text, err)
+		}
+		states[e.FlowID] += e.State + " "
+	}
+	for id, told := range states {
+		if told != "closed " && told != "open closed " {
+			t.Errorf("connection %d was told of as %q", id, told)
+		}
+	}
+}
+
+// closed waits until n connections have ended that are told of.
+func (l *lab) closed(t testing.TB, n int) []event.Event {
+	t.Helper()
+	var list []event.Event
+	until(t, fmt.Sprint(n, " connections to end"), func() bool {
+		list = nil
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for _, e := range l.events {
+			if e.State == event.StateClosed {
+				list = append(list, e)
+			}
+		}
+		return len(list) >= n
+	})
+	return list
+}
+
+// until waits for something to become true.
+func until(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
 }
 
 // told waits for the event of a connection that ended.

@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"log"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -52,6 +54,23 @@ func (l *limitedLog) ended(how string, args ...any) {
 	if l.admit("ended "+how, &args) {
 		l.log.Info("connection ended", args...)
 	}
+}
+
+// httpLog has what net/http says about connections go where goproxy's lines go,
+// and warns of what only a defect of ours makes it say.
+func (l *limitedLog) httpLog() *log.Logger { return log.New(httpLines{l}, "", 0) }
+
+type httpLines struct{ log *limitedLog }
+
+// Write implements io.Writer; net/http writes line by line.
+func (l httpLines) Write(b []byte) (int, error) {
+	line := event.Printable(strings.TrimSpace(string(b)))
+	if strings.Contains(line, "panic serving") {
+		l.log.warn("http", "serving HTTP", "text", line)
+	} else {
+		l.log.log.Debug("net/http", "text", line)
+	}
+	return len(b), nil
 }
 
 // admit says that a line is written, and adds how many were not.

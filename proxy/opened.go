@@ -71,7 +71,7 @@ func (i *interception) http(ctx context.Context, client, server *tls.Conn, first
 	defer h.transport.CloseIdleConnections()
 	o := guard.Options{
 		Handler: h, HeadTimeout: i.srv.config.Timeouts.Head, IdleTimeout: i.srv.config.Timeouts.Keep,
-		Judge: i.judgeOpened, Refused: i.headRefused,
+		Judge: i.judgeOpened, Refused: i.headRefused, ErrorLog: i.srv.httpLog,
 		Read:    func(b []byte) error { return i.passOpened(inspect.ClientToServer, b) },
 		Written: func(b []byte) error { return i.passOpened(inspect.ServerToClient, b) },
 	}
@@ -93,10 +93,15 @@ func (i *interception) http(ctx context.Context, client, server *tls.Conn, first
 // errTunnel says that the policy lets a tunnel be that was found in opened TLS.
 var errTunnel = errors.New("an SSTP tunnel in opened TLS")
 
-// passOpened has plaintext seen.
+// passOpened has plaintext of a connection that is served as HTTP seen.
 func (i *interception) passOpened(d inspect.Direction, b []byte) error {
 	i.count(d, len(b))
 	i.taken(d)
+	return i.seeOpened(d, b)
+}
+
+// seeOpened has plaintext seen. The error is why it may not go on.
+func (i *interception) seeOpened(d inspect.Direction, b []byte) error {
 	if err := i.see(d, b); err != nil {
 		return err
 	}
@@ -110,7 +115,7 @@ func (i *interception) passOpened(d inspect.Direction, b []byte) error {
 
 func (i *interception) judgeOpened(head *httphead.Request) guard.Verdict {
 	if i.ask() != nil {
-		return guard.Refuse(http.StatusForbidden, deniedBy(i.verdict()).text)
+		return guard.Refuse(http.StatusForbidden, event.Printable(deniedBy(i.verdict()).text))
 	}
 	if endless(head) || head.Method == http.MethodConnect {
 		return guard.Take()
@@ -150,7 +155,7 @@ func (i *interception) relay(client, server net.Conn) {
 	both.Go(func() { i.copy(inspect.ServerToClient, client, server) })
 	both.Go(func() { i.copy(inspect.ClientToServer, server, client) })
 	both.Wait()
-	i.end(event.EndClient, nil)
+	i.over()
 }
 
 func (i *interception) copy(d inspect.Direction, dst, src net.Conn) {
@@ -159,9 +164,7 @@ func (i *interception) copy(d inspect.Direction, dst, src net.Conn) {
 	for {
 		n, err := src.Read(c[:])
 		if n > 0 {
-			if seen := i.passOpened(d, c[:n]); seen != nil {
-				err = seen
-			} else if _, failed := dst.Write(c[:n]); failed != nil {
+			if failed := i.passOn(d, dst, c[:n]); failed != nil {
 				err = failed
 			}
 		}
@@ -173,6 +176,8 @@ func (i *interception) copy(d inspect.Direction, dst, src net.Conn) {
 		case errors.Is(err, errTunnel):
 			i.remember()
 		case errors.Is(err, io.EOF):
+			i.first.CompareAndSwap(0, int32(d))
+			i.half.Store(true)
 			if half, ok := dst.(interface{ CloseWrite() error }); ok {
 				_ = half.CloseWrite()
 			}
@@ -182,6 +187,17 @@ func (i *interception) copy(d inspect.Direction, dst, src net.Conn) {
 		}
 		return
 	}
+}
+
+// passOn has plaintext seen, and writes it if it may go on.
+func (i *interception) passOn(d inspect.Direction, dst net.Conn, b []byte) error {
+	if err := i.seeOpened(d, b); err != nil {
+		return err
+	}
+	i.count(d, len(b))
+	_, err := dst.Write(b)
+	i.taken(d)
+	return err
 }
 
 // openedRequests serves the requests of one opened connection.

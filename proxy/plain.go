@@ -6,16 +6,21 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/elazarl/goproxy"
 
 	"sstpwarden/policies/event"
+	"sstpwarden/proxy/access"
 )
 
 // plainHTTP serves ordinary requests through goproxy. Each client connection
@@ -54,7 +59,11 @@ func newPlainHTTP(s *Server) *plainHTTP {
 		if resp != nil || ctx.Error == nil {
 			return resp
 		}
-		s.counts.dialFailures.Add(1)
+		if _, refused := errors.AsType[*access.RefusedError](ctx.Error); refused {
+			s.counts.refusedDestination.Add(1)
+		} else {
+			s.counts.dialFailures.Add(1)
+		}
 		a := unreachable(ctx.Req.URL.Host, ctx.Error)
 		return goproxy.NewResponse(ctx.Req, goproxy.ContentTypeText, a.status, a.body())
 	})
@@ -63,12 +72,23 @@ func newPlainHTTP(s *Server) *plainHTTP {
 
 // serve serves a request through goproxy, by the client's transport.
 func (p *plainHTTP) serve(w http.ResponseWriter, req *http.Request, t *http.Transport) {
+	// Servers may answer before they have read all. Of HTTP/2 that is said anyway.
+	_ = http.NewResponseController(w).EnableFullDuplex()
 	p.proxy.ServeHTTP(prompt{w}, req.WithContext(context.WithValue(req.Context(), transportKey{}, t)))
 }
 
 // A prompt writer keeps nothing back: what a server sends bit by bit reaches the
 // client bit by bit.
 type prompt struct{ http.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter. A body without a length may be long
+// in coming, and the client waits for the head.
+func (p prompt) WriteHeader(status int) {
+	p.ResponseWriter.WriteHeader(status)
+	if status >= http.StatusOK && p.Header().Get("Content-Length") == "" {
+		_ = http.NewResponseController(p.ResponseWriter).Flush() // fails where writing will
+	}
+}
 
 // Write implements http.ResponseWriter.
 func (p prompt) Write(b []byte) (int, error) {
@@ -77,6 +97,13 @@ func (p prompt) Write(b []byte) (int, error) {
 		err = http.NewResponseController(p.ResponseWriter).Flush()
 	}
 	return n, err
+}
+
+// ReadFrom implements io.ReaderFrom: io.Copy would make a buffer for each response.
+func (p prompt) ReadFrom(r io.Reader) (n int64, err error) {
+	c := chunks.Get().(*[chunkLen]byte)
+	defer put(c)
+	return io.CopyBuffer(struct{ io.Writer }{p}, r, c[:])
 }
 
 // Hijack implements http.Hijacker, which goproxy asks for by type.
@@ -102,10 +129,12 @@ type requests struct {
 	*session
 	once      sync.Once
 	transport *http.Transport
+	serving   atomic.Bool // a request's head was read, and is being served
 }
 
 // ServeHTTP implements http.Handler.
 func (r *requests) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	defer r.serving.Store(false)
 	if err := r.login(req.Context(), req.Header.Get("Proxy-Authorization")); err != nil {
 		r.srv.challenge(err).serve(w)
 		return
@@ -121,11 +150,16 @@ func (r *requests) close() {
 	}
 }
 
+// maxIdleServers bounds the connections to servers that are kept for one of a
+// client: who asks for many servers is not to have a descriptor for each.
+const maxIdleServers = 8
+
 // newTransport makes what connects to servers for one client.
 func (s *Server) newTransport() *http.Transport {
 	t := &http.Transport{
 		DialContext:           s.dialHost,
 		DisableCompression:    true, // what the server sends is the client's
+		MaxIdleConns:          maxIdleServers,
 		MaxIdleConnsPerHost:   2,
 		IdleConnTimeout:       s.config.Timeouts.Keep,
 		TLSHandshakeTimeout:   s.config.Timeouts.Handshake,
@@ -135,10 +169,28 @@ func (s *Server) newTransport() *http.Transport {
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
 	}
 	if u := s.config.Upstream; u != nil {
-		t.Proxy = func(*http.Request) (*url.URL, error) { return u, nil }
+		t.Proxy = func(req *http.Request) (*url.URL, error) { return u, s.mayRequest(req.URL) }
 		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return s.dialProxy(ctx) }
 	}
 	return t
+}
+
+// mayRequest is mayAsk for a URL.
+func (s *Server) mayRequest(u *url.URL) error {
+	a, err := netip.ParseAddr(u.Hostname())
+	if err != nil {
+		return nil
+	}
+	port := uint64(80)
+	if u.Scheme == "https" {
+		port = 443
+	}
+	if u.Port() != "" {
+		if port, err = strconv.ParseUint(u.Port(), 10, 16); err != nil {
+			return err
+		}
+	}
+	return s.mayAsk(target{port: uint16(port), addrs: []netip.Addr{a}})
 }
 
 // dialHost connects to a host that a request names.

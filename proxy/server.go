@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"log"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -17,6 +18,7 @@ import (
 type Server struct {
 	config   Config
 	log      *limitedLog
+	httpLog  *log.Logger // of net/http
 	counts   counters
 	sessions registry
 	bans     bans
@@ -37,6 +39,7 @@ func New(c Config) *Server {
 		c.Emit = func(*event.Event) {}
 	}
 	s := &Server{config: c, log: &limitedLog{log: c.Log}}
+	s.httpLog = s.log.httpLog()
 	s.clock.Store(1) // 0 stands for never
 	s.plain = newPlainHTTP(s)
 	return s
@@ -82,6 +85,7 @@ func (s *Server) Serve(ctx, stop context.Context, listeners ...Listener) error {
 	case <-done:
 	case <-stop.Done():
 	}
+	s.sessions.close()
 	for _, k := range s.sessions.list() {
 		k.end(event.EndStopped, nil)
 	}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"sstpwarden/inspect"
+	"sstpwarden/inspect/httphead"
 	"sstpwarden/policies"
 	"sstpwarden/policies/event"
 )
@@ -30,11 +31,14 @@ type session struct {
 	told     bool
 	ended    bool
 	began    bool // of a tunnel's first bytes some were written
+	late     bool // because a ClientHello among them did not come to its end
 	opening  bool // its TLS is to be opened
+	noted    bool // the Detection changed, and the policy was not asked
 	closers  []func(reset bool)
 
 	// settled says that the bytes need not be looked at any more.
-	settled atomic.Bool
+	settled    atomic.Bool
+	handedOver atomic.Bool // the kernel carries them
 	// active is when something last went through, in the Server's seconds, and
 	// blocked[d] since when something waits to be taken; 0 where nothing does.
 	active  atomic.Int64
@@ -55,8 +59,22 @@ func (s *Server) open(mode string, client, server netip.AddrPort) *session {
 		proxy: event.Proxy{Mode: mode},
 	}
 	k.active.Store(s.clock.Load())
-	s.sessions.add(k)
+	if !s.sessions.add(k) {
+		k.end(event.EndStopped, nil)
+	}
 	return k
+}
+
+// restart inspects anew, from a request on. Ordinary requests settle a connection
+// to a server; to a proxy anything may follow them.
+func (k *session) restart(head *httphead.Request) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.flow = k.srv.config.Inspector().Open(k.info.Key, k.srv.now())
+	k.gate = policies.State{}
+	k.connect, k.hello, k.opening = false, false, false
+	k.settled.Store(false)
+	k.noted = k.observe(inspect.ClientToServer, []byte(head.Raw))
 }
 
 func plainAddr(a netip.AddrPort) netip.AddrPort {
@@ -66,6 +84,7 @@ func plainAddr(a netip.AddrPort) netip.AddrPort {
 var (
 	errDropped = errors.New("dropped by the policy")
 	errLate    = errors.New("the ClientHello came too slowly for the connection to be opened, which the policy wants")
+	errBehind  = errors.New("TLS that begins behind something else cannot be opened, which the policy wants")
 )
 
 // see shows bytes to the inspector, and asks the policy where there is something
@@ -86,7 +105,12 @@ func (k *session) note(d inspect.Direction, b []byte) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.observe(d, b)
+	if k.dropped() && k.flow.Observation().Connect == nil {
+		return // that a request was refused is our own doing
+	}
+	if k.observe(d, b) {
+		k.noted = true
+	}
 }
 
 func (k *session) observe(d inspect.Direction, b []byte) (changed bool) {
@@ -106,9 +130,24 @@ func (k *session) ask() error {
 	return k.judge(true)
 }
 
+// askNoted asks the policy if something was noted that it does not know of.
+func (k *session) askNoted() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.judge(false)
+}
+
 // judge asks the policy at the stages that were reached, and because the Detection
-// changed.
+// changed. What is seen after the session's end changes nothing.
 func (k *session) judge(changed bool) error {
+	switch {
+	case k.ended:
+		return net.ErrClosed
+	case k.dropped():
+		return errDropped // and that is final
+	}
+	changed = changed || k.noted
+	k.noted = false
 	o := k.flow.Observation()
 	before := k.decision
 	if o.Connect != nil && !k.connect {
@@ -133,7 +172,12 @@ func (k *session) judge(changed bool) error {
 	case k.opening && k.began && !k.opened:
 		k.opening = false
 		k.srv.counts.notOpened.Add(1)
-		return errLate
+		switch {
+		case k.late:
+			return errLate
+		case k.srv.config.Intercept.FailClosed:
+			return errBehind
+		}
 	}
 	return nil
 }
@@ -171,13 +215,17 @@ func (k *session) dropped() bool {
 }
 
 // settle leaves the path where nothing more can change what is done: the flow is
-// settled, or a tunnel runs that the policy lets be.
+// settled, or a tunnel runs that the policy lets be. One in clear is not that far
+// before it is confirmed, which the policy may think differently of.
 func (k *session) settle() {
 	if k.dropped() || k.settled.Load() {
 		return
 	}
-	d := k.flow.Detection()
-	allowed := d.Kind == inspect.KindTunnel && d.Verdict.Strength() >= inspect.VerdictSuspected.Strength() &&
+	d, least := k.flow.Detection(), inspect.VerdictConfirmed
+	if k.flow.Observation().TLS != nil {
+		least = inspect.VerdictSuspected
+	}
+	allowed := d.Kind == inspect.KindTunnel && d.Verdict.Strength() >= least.Strength() &&
 		k.decision.Action != "" && !k.decision.Probe
 	if k.flow.Settled() || allowed && !k.opened {
 		k.settled.Store(true)
@@ -189,7 +237,7 @@ func (k *session) learn(e inspect.Evidence) {
 	k.mu.Lock()
 	err := k.judge(k.flow.Learn(e))
 	k.mu.Unlock()
-	if err != nil {
+	if errors.Is(err, errDropped) {
 		k.end(event.EndDropped, nil)
 	}
 }
@@ -257,7 +305,7 @@ func (k *session) end(how string, err error) {
 func (k *session) closed() {
 	s := k.srv
 	s.drops(k)
-	if k.decision.Action == policies.ActionLog || k.decision.Action == policies.ActionDrop {
+	if k.told || k.decision.Action == policies.ActionLog || k.decision.Action == policies.ActionDrop {
 		k.tell(event.StateClosed)
 	}
 	args := []any{
@@ -286,7 +334,7 @@ func (s *Server) drops(k *session) {
 		s.counts.wouldDrop.Add(1)
 	default:
 		s.counts.dropped.Add(1)
-		if k.decision.Ban > 0 && k.flow.Observation().Connect == nil {
+		if k.decision.Ban > 0 && k.proxy.Mode != event.ModeExplicit && k.flow.Observation().Connect == nil {
 			s.bans.add(k.info.Key, k.decision.Ban, s.now())
 		}
 	}
@@ -299,7 +347,7 @@ func (k *session) tell(state string) {
 	if state == event.StateClosed {
 		k.info.Last = k.srv.now()
 	}
-	k.proxy.Spliced = k.settled.Load() && !k.dropped()
+	k.proxy.Spliced = k.handedOver.Load()
 	e := event.New(k.eventFlow())
 	e.Decision = k.decision.Event(policies.PointProxy)
 	k.srv.config.Emit(&e)
@@ -307,17 +355,30 @@ func (k *session) tell(state string) {
 
 // A registry knows the sessions that there are.
 type registry struct {
-	mu  sync.Mutex
-	all map[*session]struct{}
+	mu     sync.Mutex
+	all    map[*session]struct{}
+	closed bool
 }
 
-func (r *registry) add(k *session) {
+// add says whether there may still be new ones.
+func (r *registry) add(k *session) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
 	if r.all == nil {
 		r.all = map[*session]struct{}{}
 	}
 	r.all[k] = struct{}{}
+	return true
+}
+
+// close takes no more sessions.
+func (r *registry) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
 }
 
 func (r *registry) remove(k *session) {

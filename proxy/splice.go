@@ -12,18 +12,28 @@ import (
 // A pipe is where the kernel keeps what it carries from one socket to another.
 // There is one only while bytes are under way: an idle tunnel holds none, which
 // spares file descriptors and the pages that the kernel grants a user for pipes.
-type pipe struct{ r, w int }
+type pipe struct{ r, w, size int }
 
-// pipeLen is what a pipe is asked to hold, and what one call moves at most.
-const pipeLen = 256 << 10
-
-// maxPipes bounds the pipes that are kept for reuse.
-const maxPipes = 64
+const (
+	// pipeLen is what a pipe holds, unless the user has too many: then the
+	// kernel grants a page or two, and copying is faster.
+	pipeLen = 64 << 10
+	// bigPipeLen is what a few hold, for tunnels that carry much.
+	bigPipeLen = 1 << 20
+	// maxBigPipes bounds them: a user without privileges is granted 64 MiB in
+	// all (/proc/sys/fs/pipe-user-pages-soft).
+	maxBigPipes = 16
+	// maxPipes bounds the pipes that are kept for reuse.
+	maxPipes = 64
+)
 
 var pipes struct {
 	sync.Mutex
 	free []pipe
+	big  int // how many there are
 }
+
+var errSmallPipe = errors.New("the user has too many pipes")
 
 func getPipe() (pipe, error) {
 	pipes.Lock()
@@ -33,14 +43,38 @@ func getPipe() (pipe, error) {
 		pipes.Unlock()
 		return p, nil
 	}
+	big := pipes.big < maxBigPipes
+	if big {
+		pipes.big++
+	}
 	pipes.Unlock()
+	p, err := newPipe(big)
+	if big && (err != nil || p.size < bigPipeLen) {
+		pipes.Lock()
+		pipes.big--
+		pipes.Unlock()
+	}
+	return p, err
+}
+
+func newPipe(big bool) (pipe, error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return pipe{}, os.NewSyscallError("pipe2", err)
 	}
-	// A user without privileges gets less when there are many.
-	_, _ = unix.FcntlInt(uintptr(fds[0]), unix.F_SETPIPE_SZ, pipeLen)
-	return pipe{fds[0], fds[1]}, nil
+	p := pipe{r: fds[0], w: fds[1]}
+	if big {
+		if n, err := unix.FcntlInt(uintptr(p.w), unix.F_SETPIPE_SZ, bigPipeLen); err == nil {
+			p.size = n
+			return p, nil
+		}
+	}
+	n, err := unix.FcntlInt(uintptr(p.w), unix.F_GETPIPE_SZ, 0)
+	if p.size = n; err != nil || n < pipeLen {
+		p.close()
+		return pipe{}, errSmallPipe
+	}
+	return p, nil
 }
 
 // free takes back a pipe that is empty.
@@ -52,6 +86,16 @@ func (p pipe) free() {
 		return
 	}
 	pipes.Unlock()
+	p.discard()
+}
+
+// discard closes a pipe that something may be left in.
+func (p pipe) discard() {
+	if p.size >= bigPipeLen {
+		pipes.Lock()
+		pipes.big--
+		pipes.Unlock()
+	}
 	p.close()
 }
 
@@ -61,77 +105,140 @@ func (p pipe) close() {
 }
 
 // splice has the kernel carry what comes from src to dst, until src ends: then
-// the error is nil. Moved is told of each piece before it is written to dst, and
-// of 0 when all of it is.
+// the error is nil. Count is told of each piece before it is written to dst, and
+// of 0 whenever a part of it was; taken when all of it is.
 //
 // io.Copy splices too, but holds a pipe for as long as it lasts and tells how
 // much it carried only at the end.
-func splice(dst, src *leg, moved func(n int)) error {
+func splice(dst, src *leg, count func(n int), taken func()) error {
+	m := &mover{dst: dst, src: src, count: count}
+	m.fill, m.drain = m.fillFrom, m.drainTo // bound once, not for each piece
+	defer m.release()
 	for {
-		p, n, err := fill(src)
-		if err != nil || n == 0 {
+		switch err := m.read(); {
+		case errors.Is(err, errNoPipe):
+			if err := carryOnce(dst, src, count, taken); err != nil {
+				return err
+			}
+			continue
+		case err != nil || m.n == 0:
 			return err
 		}
-		moved(n)
-		if err := drain(dst, p, n); err != nil {
-			p.close() // something is left in it
+		count(m.n)
+		if err := m.write(); err != nil {
 			return err
 		}
-		p.free()
-		moved(0)
+		taken()
 	}
 }
 
-// fill waits for bytes of src and moves them into a pipe. It holds no pipe while
-// it waits; n is 0 at the stream's end.
-func fill(src *leg) (p pipe, n int, err error) {
-	var failed error
-	err = src.raw.Read(func(fd uintptr) bool {
-		if p, failed = getPipe(); failed != nil {
-			return true
-		}
-		n, failed = moveRetry(int(fd), p.w, pipeLen)
-		if errors.Is(failed, unix.EAGAIN) {
-			p.free()
-			return false
-		}
-		return true
-	})
-	if err == nil && failed != nil {
-		err = &net.OpError{Op: "read", Net: "tcp", Source: src.conn.LocalAddr(), Addr: src.conn.RemoteAddr(), Err: failed}
+// carryOnce does without a pipe, for one piece: those who have a tunnel are not
+// to lose it because there are no descriptors left.
+func carryOnce(dst, src *leg, count func(n int), taken func()) error {
+	c, n, err := src.read()
+	if err != nil {
+		return err
 	}
-	if (err != nil || n <= 0) && p != (pipe{}) {
-		p.free()
-	}
-	return p, max(n, 0), err
+	defer put(c)
+	count(n)
+	_, err = dst.conn.Write(c[:n])
+	taken()
+	return err
 }
 
-// drain writes the n bytes that p holds to dst.
-func drain(dst *leg, p pipe, n int) error {
-	var failed error
-	err := dst.raw.Write(func(fd uintptr) bool {
-		for n > 0 {
-			var m int
-			if m, failed = moveRetry(p.r, int(fd), n); errors.Is(failed, unix.EAGAIN) {
-				return false
-			}
-			if failed != nil {
-				return true
-			}
-			n -= m
+// errNoPipe says that there is something to read, and no pipe for it.
+var errNoPipe = errors.New("no pipe")
+
+// A mover moves bytes through a pipe, which it holds for as long as they come one
+// after another.
+type mover struct {
+	dst, src    *leg
+	count       func(n int)
+	fill, drain func(fd uintptr) bool
+	p           pipe // the zero one where none is held
+	n           int  // bytes in it
+	failed      error
+}
+
+// release lets go of the pipe.
+func (m *mover) release() {
+	switch {
+	case m.p == pipe{}:
+		return
+	case m.n == 0:
+		m.p.free()
+	default:
+		m.p.discard()
+	}
+	m.p = pipe{}
+}
+
+// read waits for bytes of src and moves them into the pipe. It holds none while it
+// waits; n is 0 at the stream's end, or with an error.
+func (m *mover) read() error {
+	m.failed = nil
+	err := m.src.raw.Read(m.fill)
+	if err == nil && m.failed != nil {
+		if errors.Is(m.failed, errNoPipe) {
+			return errNoPipe
 		}
-		return true
-	})
-	if err == nil && failed != nil {
-		err = &net.OpError{Op: "write", Net: "tcp", Source: dst.conn.LocalAddr(), Addr: dst.conn.RemoteAddr(), Err: failed}
+		err = &net.OpError{Op: "read", Net: "tcp", Source: m.src.conn.LocalAddr(), Addr: m.src.conn.RemoteAddr(), Err: m.failed}
 	}
 	return err
 }
 
-func moveRetry(from, to, n int) (int, error) {
+func (m *mover) fillFrom(fd uintptr) bool {
+	if m.p == (pipe{}) {
+		var err error
+		if m.p, err = getPipe(); err != nil {
+			m.failed = errNoPipe
+			return true
+		}
+	}
+	n, err := move(int(fd), m.p.w, m.p.size)
+	switch {
+	case errors.Is(err, unix.EAGAIN):
+		m.release() // no longer ours, however the waiting ends
+		return false
+	case err != nil:
+		m.failed = err
+		return true
+	}
+	m.n = n
+	return true
+}
+
+// write moves what the pipe holds to dst.
+func (m *mover) write() error {
+	m.failed = nil
+	err := m.dst.raw.Write(m.drain)
+	if err == nil && m.failed != nil {
+		err = &net.OpError{Op: "write", Net: "tcp", Source: m.dst.conn.LocalAddr(), Addr: m.dst.conn.RemoteAddr(), Err: m.failed}
+	}
+	return err
+}
+
+func (m *mover) drainTo(fd uintptr) bool {
+	for m.n > 0 {
+		n, err := move(m.p.r, int(fd), m.n)
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			return false
+		case err != nil:
+			m.failed = err
+			return true
+		}
+		m.n -= n
+		m.count(0)
+	}
+	return true
+}
+
+// move is splice(2), as far as it goes without waiting.
+func move(from, to, n int) (int, error) {
 	for {
 		m, err := unix.Splice(from, nil, to, nil, n, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
-		if err != unix.EINTR {
+		if !errors.Is(err, unix.EINTR) {
 			return int(m), err
 		}
 	}

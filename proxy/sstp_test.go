@@ -87,6 +87,9 @@ type caller struct {
 	proxy   string // CONNECT as the profile does it
 	plain   string // CONNECT as a browser does it
 	packets atomic.Int64
+	// arrived, if set, counts what comes out at the other end. A server whose PPP
+	// is up a moment after the client's loses what came before.
+	arrived *atomic.Int64
 }
 
 // call dials, and sends a packet where that came to a tunnel.
@@ -128,6 +131,12 @@ func (c *caller) call(t testing.TB, address string) error {
 	ip := make([]byte, 40)
 	ip[0] = 0x45
 	for range 3 {
+		if err := s.WritePacket(ip); err != nil {
+			return err
+		}
+	}
+	for c.arrived != nil && c.arrived.Load() < 3 && ctx.Err() == nil {
+		time.Sleep(10 * time.Millisecond)
 		if err := s.WritePacket(ip); err != nil {
 			return err
 		}
@@ -234,7 +243,7 @@ func TestTunnelIsLet(t *testing.T) {
 				t.Parallel()
 				v := newVPN(t, "softether", 0)
 				l := run(t, always(policies.Decision{Action: policies.ActionLog}), nil)
-				c := &caller{profile: client, plain: l.addr}
+				c := &caller{profile: client, plain: l.addr, arrived: &v.packets}
 				if header {
 					c.proxy = l.addr
 				}
@@ -242,7 +251,7 @@ func TestTunnelIsLet(t *testing.T) {
 					t.Error(err)
 				}
 				e := l.told(t)
-				if e.Decision.Action != "log" || client != "windows7" && v.packets.Load() != 3 {
+				if e.Decision.Action != "log" || client != "windows7" && v.packets.Load() < 3 {
 					t.Errorf("%d packets, event %+v", v.packets.Load(), e)
 				}
 			})

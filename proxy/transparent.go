@@ -26,9 +26,8 @@ func (s *Server) transparent(ctx context.Context, conn *net.TCPConn, client neti
 	}
 	to, err := s.dialOriginal(ctx, server, client, mode)
 	if err != nil {
-		s.counts.dialFailures.Add(1)
 		abort(conn)
-		k.end(event.EndError, err)
+		k.end(k.unreached(server.String(), err), err)
 		return
 	}
 	k.tunnel(ctx, conn, nil, to)

@@ -20,6 +20,7 @@ type tunnel struct {
 
 	first    atomic.Int32 // the direction that ended first, in order; 0 while none did
 	answered atomic.Bool  // something of the server's was written
+	paused   bool         // the server's direction was interrupted, and may go on
 	spliced  sync.Once
 }
 
@@ -39,19 +40,58 @@ func (t *tunnel) run(ctx context.Context) {
 		_ = t.server.conn.SetReadDeadline(past)
 		back.Wait()
 		_ = t.server.conn.SetReadDeadline(time.Time{})
-		if !t.answered.Load() {
+		switch {
+		case t.paused && !t.answered.Load():
 			t.intercept(ctx, s.first)
-			return
+		case t.goesUnopened(errServerFirst):
+			t.carry(s.first)
 		}
-		t.srv.counts.notOpened.Add(1)
-		t.srv.log.warn("intercept", "TLS cannot be opened where the server speaks first", "client", t.info.Key.Client)
-		back.Go(func() { t.pump(inspect.ServerToClient, t.server, t.client) })
-		s.pass = t.write(inspect.ClientToServer, t.server, s.first) == nil
+		return
 	}
 	if s.pass {
 		t.pump(inspect.ClientToServer, t.client, t.server)
 	}
 	back.Wait()
+	t.over()
+}
+
+var errServerFirst = errors.New("TLS cannot be opened where the server speaks first, or ends")
+
+// goesUnopened says whether a connection goes on that should have been opened and
+// cannot be. Otherwise it has ended.
+func (t *tunnel) goesUnopened(why error) bool {
+	s := t.srv
+	s.counts.notOpened.Add(1)
+	t.mu.Lock()
+	name := t.serverName()
+	t.opening = false
+	t.mu.Unlock()
+	s.log.warn("not opened", "TLS could not be opened", "client", t.info.Key.Client, "server", event.Printable(name), "err", why)
+	if s.config.Intercept.FailClosed {
+		t.end(event.EndRefused, why)
+		return false
+	}
+	return true
+}
+
+// carry goes on with a tunnel whose first bytes were seen, but not written yet,
+// and those directions of it that have not ended.
+func (t *tunnel) carry(first []byte) {
+	var back sync.WaitGroup
+	if t.first.Load() == 0 {
+		back.Go(func() { t.pump(inspect.ServerToClient, t.server, t.client) })
+	}
+	if err := t.write(inspect.ClientToServer, t.server, first); err != nil {
+		t.finish(inspect.ClientToServer, t.server, err)
+	} else {
+		t.pump(inspect.ClientToServer, t.client, t.server)
+	}
+	back.Wait()
+	t.over()
+}
+
+// over ends a tunnel of which both directions did.
+func (t *tunnel) over() {
 	end := event.EndServer
 	if inspect.Direction(t.first.Load()) == inspect.ClientToServer {
 		end = event.EndClient
@@ -73,14 +113,11 @@ func (t *tunnel) pump(d inspect.Direction, src, dst *leg) {
 			return
 		}
 	}
-	t.spliced.Do(func() { t.srv.counts.spliced.Add(1) })
-	t.finish(d, dst, splice(dst, src, func(n int) {
-		if n > 0 {
-			t.count(d, n)
-		} else {
-			t.taken(d)
-		}
-	}))
+	t.spliced.Do(func() {
+		t.srv.counts.spliced.Add(1)
+		t.handedOver.Store(true)
+	})
+	t.finish(d, dst, splice(dst, src, func(n int) { t.count(d, n) }, func() { t.taken(d) }))
 }
 
 // pass has bytes seen, and writes them if they may go on.
@@ -111,10 +148,10 @@ func (t *tunnel) finish(d inspect.Direction, dst *leg, err error) {
 		_ = dst.conn.CloseWrite() // where it is gone, the other direction will notice
 	case errors.Is(err, errDropped):
 		t.end(event.EndDropped, nil)
-	case errors.Is(err, errLate):
+	case errors.Is(err, errLate), errors.Is(err, errBehind):
 		t.end(event.EndRefused, err)
 	case isPast(err):
-		// The connection's TLS is to be opened, and somebody else reads on.
+		t.paused = true // TLS is to be opened, and somebody else reads on
 	default:
 		t.end(blame(d, err), err)
 	}
