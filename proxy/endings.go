@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"time"
 
@@ -38,6 +39,9 @@ func (r *requests) passing(d inspect.Direction, b []byte) error {
 
 // headRefused logs a head that was not taken.
 func (k *session) headRefused(head *httphead.Request, status int, why string) {
+	if status == http.StatusRequestTimeout {
+		k.srv.counts.slow.Add(1)
+	}
 	k.srv.counts.refusedHead.Add(1)
 	args := []any{"client", k.info.Key.Client, "status", status}
 	if head != nil {

@@ -3,6 +3,7 @@ package nft
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
@@ -30,7 +31,10 @@ func (t Table) install(c *nftables.Conn, flags nftables.TableFlags) error {
 		for _, e := range s.Elements {
 			elements = append(elements, e.Parts...)
 		}
-		set := &nftables.Set{Table: table, Name: s.Name, KeyType: s.Type, Interval: s.Interval}
+		set := &nftables.Set{
+			Table: table, Name: s.Name, KeyType: s.Type, Interval: s.Interval, HasTimeout: s.Timeout, Size: s.Size,
+			Concatenation: strings.Contains(s.Type.Name, " . "),
+		}
 		if s.Type == nftables.TypeIFName {
 			set.KeyByteOrder = binaryutil.NativeEndian // or nft lists no names
 		}
@@ -38,17 +42,22 @@ func (t Table) install(c *nftables.Conn, flags nftables.TableFlags) error {
 			return err
 		}
 	}
-	for _, chain := range t.Chains {
-		to := c.AddChain(&nftables.Chain{
-			Table: table, Name: chain.Name, Type: chain.Type,
-			Hooknum: &chain.Hook.Value, Priority: &chain.Priority.Value, Policy: new(nftables.ChainPolicyAccept),
-		})
+	chains := make([]*nftables.Chain, len(t.Chains)) // all before the rules, which go from one to another
+	for i, chain := range t.Chains {
+		chains[i] = &nftables.Chain{Table: table, Name: chain.Name}
+		if chain.Type != "" {
+			chains[i].Type, chains[i].Hooknum, chains[i].Priority = chain.Type, &chain.Hook.Value, &chain.Priority.Value
+			chains[i].Policy = new(nftables.ChainPolicyAccept)
+		}
+		c.AddChain(chains[i])
+	}
+	for i, chain := range t.Chains {
 		for _, r := range chain.Rules {
 			var exprs []expr.Any
 			for _, s := range r.Statements {
 				exprs = append(exprs, s.Exprs...)
 			}
-			c.AddRule(&nftables.Rule{Table: table, Chain: to, Exprs: exprs, UserData: userdata.AppendString(nil, userdata.TypeComment, r.Name)})
+			c.AddRule(&nftables.Rule{Table: table, Chain: chains[i], Exprs: exprs, UserData: userdata.AppendString(nil, userdata.TypeComment, r.Name)})
 		}
 	}
 	return c.Flush()

@@ -16,40 +16,61 @@ import (
 // A probe tries a feature in a namespace where nothing can be broken.
 type probe struct {
 	Feature
-	modes []Mode
-	try   func(o ProxyOptions) error
+	try func() error
 }
 
-var featureOwner = Feature{
-	Name:     "table owner",
-	Text:     "flags owner",
-	Need:     "Linux 5.12",
-	Optional: "a table outlives a crash, fail-open or not, until the next start or --teardown",
-}
-
-func probes() []probe {
-	both, redirect, tproxy := []Mode{Redirect, TPROXY}, []Mode{Redirect}, []Mode{TPROXY}
-	return []probe{
-		{Feature{Name: "nftables", Text: "table inet", Need: "CONFIG_NF_TABLES and CONFIG_NF_TABLES_INET, module nf_tables"}, both, try(nftables.ChainTypeFilter)},
-		{featureOwner, both, func(ProxyOptions) error {
-			return tryTable(probeTable(nftables.ChainTypeFilter), nftables.TableFlagOwner)
-		}},
-		{Feature{Name: "counter", Text: "counter", Need: "before Linux 5.17 CONFIG_NFT_COUNTER, module nft_counter"}, both, try(nftables.ChainTypeFilter, counter())},
-		{Feature{Name: "fib", Text: "fib daddr type local", Need: "CONFIG_NFT_FIB_INET, CONFIG_NFT_FIB_IPV4 and CONFIG_NFT_FIB_IPV6, module nft_fib_inet"}, both, try(nftables.ChainTypeFilter, toHost())},
-		{Feature{Name: "nat", Text: "type nat", Need: "CONFIG_NFT_NAT, module nft_chain_nat; Linux 5.2 for family inet"}, redirect, try(nftables.ChainTypeNAT)},
-		{Feature{Name: "redirect", Text: "redirect to", Need: "CONFIG_NFT_REDIR, module nft_redir"}, redirect, try(nftables.ChainTypeNAT, isTCP(), redirectTo(1))},
-		{Feature{Name: "ct", Text: "ct mark set", Need: "CONFIG_NFT_CT and CONFIG_NF_CONNTRACK_MARK, module nft_ct"}, tproxy, try(nftables.ChainTypeFilter, setConnectionMark(1, 1))},
-		{Feature{Name: "socket", Text: "socket transparent", Need: "CONFIG_NFT_SOCKET, module nft_socket"}, tproxy, try(nftables.ChainTypeFilter, transparentSocket())},
-		{Feature{Name: "tproxy", Text: "tproxy to", Need: "CONFIG_NFT_TPROXY, module nft_tproxy"}, tproxy, try(nftables.ChainTypeFilter, isTCP(), tproxyTo(1))},
-		{Feature{Name: "policy routing", Text: "ip rule add fwmark", Need: "CONFIG_IP_MULTIPLE_TABLES and, with IPv6, CONFIG_IPV6_MULTIPLE_TABLES"}, tproxy, tryRouting},
+var (
+	featureTable = Feature{
+		Name: "nftables",
+		Text: "table inet",
+		Need: "CONFIG_NF_TABLES and CONFIG_NF_TABLES_INET, module nf_tables",
 	}
+	featureOwner = Feature{
+		Name:     "table owner",
+		Text:     "flags owner",
+		Need:     "Linux 5.12",
+		Optional: "a table outlives a crash, fail-open or not, until the next start or --teardown",
+	}
+	featureCounter = Feature{
+		Name: "counter",
+		Text: "counter",
+		Need: "before Linux 5.17 CONFIG_NFT_COUNTER, module nft_counter",
+	}
+	featureMark = Feature{
+		Name: "ct",
+		Text: "ct mark set",
+		Need: "CONFIG_NFT_CT and CONFIG_NF_CONNTRACK_MARK, module nft_ct",
+	}
+)
+
+func tryOwner() error {
+	return tryTable(probeTable(nftables.ChainTypeFilter), nftables.TableFlagOwner)
+}
+
+func proxyProbes(m Mode) []probe {
+	probes := []probe{
+		{featureTable, try(nftables.ChainTypeFilter)},
+		{featureOwner, tryOwner},
+		{featureCounter, try(nftables.ChainTypeFilter, counter())},
+		{Feature{Name: "fib", Text: "fib daddr type local", Need: "CONFIG_NFT_FIB_INET, CONFIG_NFT_FIB_IPV4 and CONFIG_NFT_FIB_IPV6, module nft_fib_inet"}, try(nftables.ChainTypeFilter, toHost())},
+	}
+	if m == Redirect {
+		return append(probes,
+			probe{Feature{Name: "nat", Text: "type nat", Need: "CONFIG_NFT_NAT, module nft_chain_nat; Linux 5.2 for family inet"}, try(nftables.ChainTypeNAT)},
+			probe{Feature{Name: "redirect", Text: "redirect to", Need: "CONFIG_NFT_REDIR, module nft_redir"}, try(nftables.ChainTypeNAT, isTCP(), redirectTo(1))})
+	}
+	return append(probes,
+		probe{featureMark, try(nftables.ChainTypeFilter, setConnectionMark(1, 1))},
+		probe{Feature{Name: "socket", Text: "socket transparent", Need: "CONFIG_NFT_SOCKET, module nft_socket"}, try(nftables.ChainTypeFilter, transparentSocket())},
+		probe{Feature{Name: "tproxy", Text: "tproxy to", Need: "CONFIG_NFT_TPROXY, module nft_tproxy"}, try(nftables.ChainTypeFilter, isTCP(), tproxyTo(1))},
+		probe{Feature{Name: "policy routing", Text: "ip rule add fwmark", Need: "CONFIG_IP_MULTIPLE_TABLES and, with IPv6, CONFIG_IPV6_MULTIPLE_TABLES"}, tryRouting})
 }
 
 // Check tries what a mode needs, of the kernel in a namespace of its own, of the host's
 // settings as they are. The error is that of Check itself: making a namespace takes the
 // capabilities CAP_SYS_ADMIN and CAP_NET_ADMIN.
 func Check(m Mode) ([]Feature, error) {
-	features, err := check(m, probes())
+	features, err := check(proxyProbes(m))
 	if err != nil {
 		return nil, fmt.Errorf("checking the kernel in a network namespace: %w", err)
 	}
@@ -59,18 +80,13 @@ func Check(m Mode) ([]Feature, error) {
 	return features, nil
 }
 
-func check(m Mode, probes []probe) ([]Feature, error) {
+func check(probes []probe) ([]Feature, error) {
 	var features []Feature
 	err := inNamespace(func() error {
 		for _, p := range probes {
-			for _, mode := range p.modes {
-				if mode != m {
-					continue
-				}
-				f := p.Feature
-				f.Err = p.try(ProxyOptions{Mode: m}.withDefaults())
-				features = append(features, f)
-			}
+			f := p.Feature
+			f.Err = p.try()
+			features = append(features, f)
 		}
 		return nil
 	})
@@ -121,8 +137,8 @@ func probeTable(chain nftables.ChainType, s ...Statement) Table {
 	return Table{Name: "probe", Chains: []Chain{c}}
 }
 
-func try(chain nftables.ChainType, s ...Statement) func(ProxyOptions) error {
-	return func(ProxyOptions) error { return tryTable(probeTable(chain, s...), 0) }
+func try(chain nftables.ChainType, s ...Statement) func() error {
+	return func() error { return tryTable(probeTable(chain, s...), 0) }
 }
 
 func tryTable(t Table, flags nftables.TableFlags) (err error) {
@@ -141,7 +157,7 @@ func tryTable(t Table, flags nftables.TableFlags) (err error) {
 	return err
 }
 
-func tryRouting(o ProxyOptions) error {
+func tryRouting() error {
 	routes, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return err
@@ -154,7 +170,7 @@ func tryRouting(o ProxyOptions) error {
 	if err := routes.LinkSetUp(lo); err != nil {
 		return err
 	}
-	return addRouting(routes, o)
+	return addRouting(routes, ProxyOptions{Mode: TPROXY}.withDefaults())
 }
 
 // checkReversePath looks for interfaces where the kernel asks for the way back with the

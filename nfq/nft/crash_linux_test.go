@@ -22,8 +22,9 @@ const childVariable = "SSTPWARDEN_NFT_CHILD"
 
 // childOptions are what a child does.
 type childOptions struct {
-	Proxy ProxyOptions
-	Drop  string // "before" or "after" Setup: all capabilities
+	Proxy   ProxyOptions
+	Drop    string          // "before" or "after" Setup: all capabilities
+	Inspect *InspectOptions // instead of Proxy
 }
 
 func TestMain(m *testing.M) {
@@ -42,6 +43,9 @@ func child(text string) error {
 	var c childOptions
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		return err
+	}
+	if c.Inspect != nil {
+		return inspectingChild(*c.Inspect)
 	}
 	var lc net.ListenConfig
 	if c.Proxy.Mode == TPROXY {
@@ -63,6 +67,35 @@ func child(text string) error {
 		return fmt.Errorf("permission=%v: %w", errors.Is(err, fs.ErrPermission), err)
 	}
 	if err := dropAll(c.Drop == "after"); err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	_, _ = os.Stdin.Read(make([]byte, 1))
+	return in.Close()
+}
+
+// inspectingChild is child for the inspector, which settles every connection of port 443
+// and blocks those of port 80 with their first data.
+func inspectingChild(o InspectOptions) error {
+	o = o.withDefaults()
+	r := &reader{marks: o.Marks(), judge: func(p packet) decision {
+		switch {
+		case p.payload == 0:
+			return pass
+		case p.server().Port() == 80:
+			return block
+		}
+		return settle
+	}}
+	for i := range o.Queues {
+		q, err := openQueue(context.Background(), o.Queue+i, r)
+		if err != nil {
+			return err
+		}
+		defer q.Close()
+	}
+	in, err := SetupInspect(o)
+	if err != nil {
 		return err
 	}
 	fmt.Println("ready")

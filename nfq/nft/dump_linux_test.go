@@ -10,12 +10,16 @@ import (
 )
 
 // dumpAll lists all of nftables' objects as the kernel's bytes, then rules and routes.
-func (h *host) dumpAll() []string { return h.dump(true) }
+func (h *host) dumpAll() []string { return h.dump("", true) }
 
 // dumpOthers lists what is not the proxy's.
-func (h *host) dumpOthers() []string { return h.dump(false) }
+func (h *host) dumpOthers() []string { return h.dump(ProxyTableName, false) }
 
-func (h *host) dump(ours bool) []string {
+// dumpUninspected lists what is not the inspector's.
+func (h *host) dumpUninspected() []string { return h.dump(InspectTableName, true) }
+
+// dump leaves out a table of family inet, and our routing unless it is wanted.
+func (h *host) dump(without string, routes bool) []string {
 	h.t.Helper()
 	var list []string
 	h.do(func() error {
@@ -30,7 +34,7 @@ func (h *host) dump(ours bool) []string {
 				return err
 			}
 			for _, o := range objects {
-				if !ours && o.family == unix.NFPROTO_INET && o.table == ProxyTableName {
+				if o.family == unix.NFPROTO_INET && o.table == without {
 					continue
 				}
 				list = append(list, o.String())
@@ -48,7 +52,7 @@ func (h *host) dump(ours bool) []string {
 				}
 			}
 		}
-		routing, err := dumpRouting(ours)
+		routing, err := dumpRouting(routes)
 		list = append(list, routing...)
 		return err
 	})

@@ -151,6 +151,29 @@ func join(a *host, aName string, aAddrs []string, b *host, bName string, bAddrs 
 	})
 	a.address(aName, aAddrs)
 	b.address(bName, bAddrs)
+	a.awaitAddresses(aAddrs)
+	b.awaitAddresses(bAddrs)
+}
+
+// awaitAddresses waits until the host answers to addresses: to those of IPv6 it does not
+// until the link is up, which takes both ends and a moment.
+func (h *host) awaitAddresses(addrs []string) {
+	h.t.Helper()
+	h.do(func() error {
+		for _, s := range addrs {
+			addr := netip.MustParsePrefix(s).Addr().AsSlice()
+			for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+				routes, err := netlink.RouteGet(addr)
+				if err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL {
+					break
+				}
+				if time.Now().After(end) {
+					return fmt.Errorf("%s is not there: %v, %w", s, routes, err)
+				}
+			}
+		}
+		return nil
+	})
 }
 
 func (h *host) address(name string, addrs []string) {
@@ -333,4 +356,50 @@ func commentsWithoutPackets(list string) []string {
 		}
 	}
 	return comments
+}
+
+// datagram sends one to another host, which answers with the same.
+func (h *host) datagram(to *host, address string) (string, error) {
+	var server net.PacketConn
+	err := to.try(func() (err error) {
+		server, err = net.ListenPacket("udp", net.JoinHostPort(address, "53"))
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	defer server.Close()
+	server.SetDeadline(time.Now().Add(patience))
+	go func() {
+		b := make([]byte, 100)
+		if n, from, err := server.ReadFrom(b); err == nil {
+			server.WriteTo(b[:n], from)
+		}
+	}()
+	return h.exchange(address, 53)
+}
+
+// unreachable is the error of a datagram that nobody takes.
+func (h *host) unreachable(address string) error {
+	_, err := h.exchange(address, 54)
+	return err
+}
+
+func (h *host) exchange(address string, port int) (string, error) {
+	var c net.Conn
+	err := h.try(func() (err error) {
+		c, err = net.Dial("udp", net.JoinHostPort(address, fmt.Sprint(port)))
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patience))
+	if _, err := c.Write([]byte("hello")); err != nil {
+		return "", err
+	}
+	b := make([]byte, 100)
+	n, err := c.Read(b)
+	return string(b[:n]), err
 }

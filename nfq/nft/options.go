@@ -188,7 +188,7 @@ func (e *UnsupportedError) Unwrap() []error {
 
 var (
 	// ErrInUse means that a running process owns the table.
-	ErrInUse = errors.New("the table inet " + ProxyTableName + " belongs to a process that is running: stop that one first")
+	ErrInUse = errors.New("the table belongs to a process that is running: stop that one first")
 	// ErrNotRedirected means that a connection was made to the listener itself:
 	// there is no other destination, and dialling this one would be a loop.
 	ErrNotRedirected = errors.New("the connection was not redirected here")

@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An Installed is a table in the kernel, with its routing. It stays with the network
-// namespace that Setup was called in. Its methods are safe for concurrent use.
+// An Installed is a table in the kernel, with the routing that it needs. It stays with the
+// network namespace that Setup or SetupInspect was called in. Its methods are safe for
+// concurrent use.
 //
 // One that is not closed goes with the process if the options say FailOpen, and else
 // stays in the kernel until Teardown or the next Setup.
@@ -23,6 +24,7 @@ type Installed struct {
 	mu     sync.Mutex
 	conn   *nftables.Conn  // nil when closed
 	owns   bool            // the table goes with conn
+	keeps  bool            // the table stays when this is closed
 	routes *netlink.Handle // nil without routing
 }
 
@@ -54,7 +56,7 @@ func setup(o ProxyOptions, owned nftables.TableFlags) (*Installed, error) {
 		if err == nil {
 			err = ErrInUse // leave its routing alone, too
 		}
-		return nil, errors.Join(explain(o, err, probes()), conn.CloseLasting())
+		return nil, errors.Join(explain(err, proxyProbes(o.Mode)), conn.CloseLasting())
 	}
 	// Routes first: marked packets need them. For the same reason they are not
 	// cleaned up where the mode is another and the table of an earlier run is in
@@ -64,22 +66,23 @@ func setup(o ProxyOptions, owned nftables.TableFlags) (*Installed, error) {
 			err = addRouting(in.routes, o)
 		}
 		if err != nil {
-			return nil, errors.Join(explain(o, err, probes()), in.discard())
+			return nil, errors.Join(explain(err, proxyProbes(o.Mode)), in.discard())
 		}
 	}
-	if err := in.install(o, owned); err != nil {
-		return nil, errors.Join(explain(o, err, probes()), in.discard())
+	if err := in.install(o.FailOpen, owned); err != nil {
+		return nil, errors.Join(explain(err, proxyProbes(o.Mode)), in.discard())
 	}
 	if o.Mode != TPROXY {
 		if err := removeStaleRouting(); err != nil {
-			return nil, errors.Join(explain(o, err, probes()), in.Close())
+			return nil, errors.Join(explain(err, proxyProbes(o.Mode)), in.Close())
 		}
 	}
 	return in, nil
 }
 
-func (in *Installed) install(o ProxyOptions, owned nftables.TableFlags) error {
-	if !o.FailOpen {
+// install binds the table to the process by the flags owned, if bind says so.
+func (in *Installed) install(bind bool, owned nftables.TableFlags) error {
+	if !bind {
 		return in.table.install(in.conn, 0)
 	}
 	err := in.table.install(in.conn, owned)
@@ -137,9 +140,9 @@ func (in *Installed) Warning() error { return in.warning }
 // Table is what was installed.
 func (in *Installed) Table() Table { return in.table }
 
-// Close removes the table, then the routing. Connections that have been redirected live
-// as long as their sockets. If it comes before the listener is closed, new connections go
-// past and none is refused.
+// Close removes the table, unless InspectOptions.Keep is set, then the routing. Connections
+// that have been redirected live as long as their sockets. If it comes before the listener
+// is closed, new connections go past and none is refused; the same goes for queues.
 func (in *Installed) Close() error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -147,7 +150,7 @@ func (in *Installed) Close() error {
 		return nil
 	}
 	var err error
-	if !in.owns { // else it goes with the socket, which takes no capability
+	if !in.owns && !in.keeps { // an owned one goes with the socket, which takes no capability
 		_, err = remove(in.conn, in.table.Name)
 	}
 	err = errors.Join(err, in.conn.CloseLasting())
@@ -163,9 +166,9 @@ func (in *Installed) Close() error {
 	return nil
 }
 
-// Counters reads the rules' counters by the rules' names, see CountProxied. A rule that
-// the table does not have is not among them. It is an error if somebody else has removed
-// the table, for then nothing is redirected.
+// Counters reads the rules' counters by the rules' names, see CountProxied and
+// CountSettled. A rule that the table does not have is not among them. It is an error if
+// somebody else has removed the table, for then nothing is redirected or queued.
 func (in *Installed) Counters() (map[string]Counter, error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -191,19 +194,7 @@ func Teardown() (removed []string, err error) {
 }
 
 func teardown() (removed []string, err error) {
-	conn, err := dial()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, conn.CloseLasting()) }()
-	table, err := find(conn, ProxyTableName)
-	if err != nil {
-		return nil, err
-	}
-	if table != nil && table.Owner != 0 {
-		return nil, ErrInUse
-	}
-	found, err := remove(conn, ProxyTableName)
+	found, err := removeUnowned(ProxyTableName)
 	if err != nil {
 		return nil, err
 	}
@@ -219,6 +210,23 @@ func teardown() (removed []string, err error) {
 	return append(removed, routing...), err
 }
 
+// removeUnowned removes a table, unless a process owns it, and says whether it was there.
+func removeUnowned(name string) (found bool, err error) {
+	conn, err := dial()
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, conn.CloseLasting()) }()
+	table, err := find(conn, name)
+	if err != nil {
+		return false, err
+	}
+	if table != nil && table.Owner != 0 {
+		return false, ErrInUse
+	}
+	return remove(conn, name)
+}
+
 // hint adds to an error of the kernel what to do about it.
 func hint(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
@@ -229,11 +237,11 @@ func hint(err error) error {
 
 // explain finds out what the kernel does not have. A transaction fails with the same few
 // errors for whatever that is.
-func explain(o ProxyOptions, err error, probes []probe) error {
+func explain(err error, probes []probe) error {
 	switch {
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL),
 		errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EAFNOSUPPORT):
-		features, checkErr := check(o.Mode, probes)
+		features, checkErr := check(probes)
 		if checkErr != nil {
 			return err
 		}

@@ -247,16 +247,16 @@ func noSuch() Statement {
 
 func TestExplain(t *testing.T) {
 	needRoot(t)
-	probes := append(probes(), probe{Feature{Name: "none", Need: "CONFIG_NONE"}, []Mode{TPROXY}, try(nftables.ChainTypeFilter, noSuch())})
-	err := explain(ProxyOptions{Mode: TPROXY}, unix.ENOENT, probes)
+	probes := append(proxyProbes(TPROXY), probe{Feature{Name: "none", Need: "CONFIG_NONE"}, try(nftables.ChainTypeFilter, noSuch())})
+	err := explain(unix.ENOENT, probes)
 	var unsupported *UnsupportedError
 	if !errors.As(err, &unsupported) || len(unsupported.Missing) != 1 || unsupported.Missing[0].Name != "none" {
 		t.Errorf("%v", err)
 	}
-	if err := explain(ProxyOptions{Mode: Redirect}, unix.ENOENT, probes); errors.As(err, &unsupported) || !errors.Is(err, unix.ENOENT) {
+	if err := explain(unix.ENOENT, proxyProbes(Redirect)); errors.As(err, &unsupported) || !errors.Is(err, unix.ENOENT) {
 		t.Errorf("nothing is missing: %v", err)
 	}
-	if err := explain(ProxyOptions{Mode: TPROXY}, unix.EPERM, probes); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "CAP_NET_ADMIN") {
+	if err := explain(unix.EPERM, probes); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "CAP_NET_ADMIN") {
 		t.Errorf("%v", err)
 	}
 }

@@ -15,8 +15,10 @@ const register = unix.NFT_REG_1
 const (
 	ipv4Source, ipv4Destination = 12, 16 // RFC 791, Section 3.1
 	ipv6Source, ipv6Destination = 8, 24  // RFC 8200, Section 3
-	tcpDestinationPort          = 2      // RFC 9293, Section 3.1
-	tcpFlags                    = 13     // the lower eight of them
+	tcpSourcePort               = 0      // RFC 9293, Section 3.1
+	tcpDestinationPort          = 2
+	tcpFlags                    = 13 // the lower eight of them
+	tcpChecksum                 = 16
 )
 
 func native32(v uint32) []byte { return binary.NativeEndian.AppendUint32(nil, v) }
@@ -102,16 +104,22 @@ func toHost() Statement {
 
 // handshakeFlags are those that tell a first packet, with SYN alone, from all others.
 const (
-	flagSYN        = 0x02
-	handshakeFlags = 0x01 | flagSYN | 0x04 | 0x10 // FIN, SYN, RST, ACK
+	flagFIN, flagSYN, flagRST, flagACK = 0x01, 0x02, 0x04, 0x10
+
+	handshakeFlags = flagFIN | flagSYN | flagRST | flagACK
 )
+
+// flags matches by some of TCP's flags, in nft's words "tcp flags & " and the text.
+func flags(text string, mask byte, op expr.CmpOp, value byte) Statement {
+	return Statement{"tcp flags & " + text, append(isTCP().Exprs,
+		payload(expr.PayloadBaseTransportHeader, tcpFlags, 1),
+		masked([]byte{mask}, []byte{0}),
+		compare(op, []byte{value}))}
+}
 
 // notNew matches all packets of a TCP connection but the first.
 func notNew() Statement {
-	return Statement{"tcp flags & (fin | syn | rst | ack) != syn", append(isTCP().Exprs,
-		payload(expr.PayloadBaseTransportHeader, tcpFlags, 1),
-		masked([]byte{handshakeFlags}, []byte{0}),
-		compare(expr.CmpOpNeq, []byte{flagSYN}))}
+	return flags("(fin | syn | rst | ack) != syn", handshakeFlags, expr.CmpOpNeq, flagSYN)
 }
 
 // transparentSocket matches packets that a socket of this host is there for which may
@@ -144,7 +152,11 @@ func fromClient() Statement {
 
 // setMark puts the mark, which is within the mask, among the other bits of the packet's.
 func setMark(mark, mask uint32) Statement {
-	return Statement{fmt.Sprintf("meta mark set meta mark & 0x%08x | 0x%08x", ^mask, mark), []expr.Any{
+	text := fmt.Sprintf("meta mark set meta mark & 0x%08x", ^mask)
+	if mark != 0 {
+		text += fmt.Sprintf(" | 0x%08x", mark)
+	}
+	return Statement{text, []expr.Any{
 		load(expr.MetaKeyMARK), masked(native32(^mask), native32(mark)),
 		&expr.Meta{Key: expr.MetaKeyMARK, Register: register, SourceRegister: true},
 	}}

@@ -11,15 +11,18 @@ import (
 // A Table is a table of family inet as data.
 type Table struct {
 	Name   string
+	Notes  []string // lines of comment before the text
 	Sets   []Set
 	Chains []Chain
 }
 
-// A Set is a named set that does not change.
+// A Set is a named set.
 type Set struct {
 	Name     string
 	Type     nftables.SetDatatype
-	Interval bool // the elements are ranges
+	Interval bool   // the elements are ranges
+	Timeout  bool   // elements may run out
+	Size     uint32 // how many elements there may be, 0 for any number
 	Elements []Element
 }
 
@@ -30,7 +33,7 @@ type Element struct {
 	Parts []nftables.SetElement // what the kernel is given
 }
 
-// A Chain is a base chain with the policy accept.
+// A Chain is a base chain with the policy accept, or without a Type one that others go to.
 type Chain struct {
 	Name     string
 	Type     nftables.ChainType
@@ -68,6 +71,9 @@ type Statement struct {
 // counters' values. Where there is a table of that name, nft -f adds to it.
 func (t Table) String() string {
 	var b strings.Builder
+	for _, n := range t.Notes {
+		b.WriteString("# " + n + "\n")
+	}
 	fmt.Fprintf(&b, "table inet %s {\n", t.Name)
 	for i, s := range t.Sets {
 		if i > 0 {
@@ -92,8 +98,18 @@ func (t Table) Script() string {
 
 func (s Set) write(b *strings.Builder) {
 	fmt.Fprintf(b, "\tset %s {\n\t\ttype %s\n", s.Name, s.Type.Name)
-	if s.Interval {
+	if s.Size > 0 {
+		fmt.Fprintf(b, "\t\tsize %d\n", s.Size)
+	}
+	switch {
+	case s.Interval:
 		b.WriteString("\t\tflags interval\n")
+	case s.Timeout:
+		b.WriteString("\t\tflags timeout\n")
+	}
+	if len(s.Elements) == 0 {
+		b.WriteString("\t}\n")
+		return
 	}
 	b.WriteString("\t\telements = { ")
 	for i, e := range s.Elements {
@@ -106,7 +122,10 @@ func (s Set) write(b *strings.Builder) {
 }
 
 func (c Chain) write(b *strings.Builder) {
-	fmt.Fprintf(b, "\tchain %s {\n\t\ttype %s hook %s priority %s; policy accept;\n", c.Name, c.Type, c.Hook.Text, c.Priority.Text)
+	fmt.Fprintf(b, "\tchain %s {\n", c.Name)
+	if c.Type != "" {
+		fmt.Fprintf(b, "\t\ttype %s hook %s priority %s; policy accept;\n", c.Type, c.Hook.Text, c.Priority.Text)
+	}
 	for _, r := range c.Rules {
 		b.WriteString("\t\t")
 		for _, s := range r.Statements {

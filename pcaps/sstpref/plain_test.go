@@ -52,7 +52,7 @@ func (p *plainRig) servePlain(c net.Conn) {
 			return
 		}
 		s.run(func() ([]byte, error) {
-			s.out.raw(p.server.Profile.Response(time.Now()).Append(nil))
+			s.out.response(p.server.Profile.Response(time.Now()).Append(nil))
 			s.open()
 			return r.buf, nil
 		})

@@ -196,7 +196,7 @@ func (s *Server) handle(raw net.Conn, authenticated func()) {
 	s.sessions[session] = struct{}{}
 	s.mu.Unlock()
 	session.run(func() ([]byte, error) {
-		session.out.raw(s.Profile.Response(time.Now()).Append(nil))
+		session.out.response(s.Profile.Response(time.Now()).Append(nil))
 		session.open()
 		return rest, nil
 	})

@@ -47,10 +47,12 @@ type writer struct {
 	cuts   int // pieces cut so far
 }
 
-// A packetEnd is where a packet ends in the buffer, and how long it is delayed.
+// A packetEnd is where a packet ends in the buffer, how long it is delayed, and
+// whether what comes behind it may be joined to it.
 type packetEnd struct {
 	at    int
 	delay time.Duration
+	last  bool
 }
 
 func newWriter(to io.Writer, join int, faults Faults) *writer {
@@ -85,6 +87,16 @@ func (w *writer) raw(b []byte) {
 	defer w.mu.Unlock()
 	w.buf = append(w.buf, b...)
 	w.added(0)
+	w.work.Signal()
+}
+
+// response adds a server's answer. Real servers write it before they look at what
+// a client sent along, so nothing is joined to it.
+func (w *writer) response(b []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.buf = append(w.buf, b...)
+	w.ends = append(w.ends, packetEnd{at: len(w.buf), last: w.faults.Join == 0})
 	w.work.Signal()
 }
 
@@ -133,7 +145,7 @@ func (w *writer) data(header, body []byte, fault packetFault) error {
 }
 
 func (w *writer) added(delay time.Duration) {
-	w.ends = append(w.ends, packetEnd{len(w.buf), delay})
+	w.ends = append(w.ends, packetEnd{at: len(w.buf), delay: delay})
 }
 
 // run writes until close and all is written, or an error.
@@ -226,7 +238,7 @@ func (w *writer) write(buf []byte, ends []packetEnd) error {
 		if e.delay > 0 {
 			w.pause(e.delay)
 		}
-		if i+1 < len(ends) && ends[i+1].delay == 0 && ends[i+1].at-from <= w.join {
+		if !e.last && i+1 < len(ends) && ends[i+1].delay == 0 && ends[i+1].at-from <= w.join {
 			continue
 		}
 		if err := w.pieces(buf[from:e.at]); err != nil {
