@@ -2,14 +2,21 @@ package netlab
 
 import "errors"
 
-// Addresses of a Routed lab. Client and server have two of each family.
+// Addresses of a Routed lab. Client and server have two of each family; inside is
+// the router towards the client, outside towards the server.
 const (
-	Client4, Client6   = "10.1.0.2", "fd00:1::2"
-	Client4b, Client6b = "10.1.0.3", "fd00:1::3"
-	Inside4, Inside6   = "10.1.0.1", "fd00:1::1" // the router's, towards the client
-	Outside4, Outside6 = "10.2.0.1", "fd00:2::1" // the router's, towards the server
-	Server4, Server6   = "10.2.0.2", "fd00:2::2"
-	Server4b, Server6b = "10.2.0.3", "fd00:2::3"
+	Client4  = "10.1.0.2"
+	Client6  = "fd00:1::2"
+	Client4b = "10.1.0.3"
+	Client6b = "fd00:1::3"
+	Inside4  = "10.1.0.1"
+	Inside6  = "fd00:1::1"
+	Outside4 = "10.2.0.1"
+	Outside6 = "fd00:2::1"
+	Server4  = "10.2.0.2"
+	Server6  = "fd00:2::2"
+	Server4b = "10.2.0.3"
+	Server6b = "fd00:2::3"
 )
 
 // Interfaces of a Routed lab.
