@@ -109,6 +109,8 @@ func TestCSVHasAllFields(t *testing.T) {
 		"other_decision_enforced": "never", "other_decision_reset": "a detail", "other_decision_ban": "a detail",
 		"other_decision_intercept": "a detail", "other_decision_probe": "a detail", "other_decision_dry_run": "a detail",
 		"timeline": "a table of its own",
+		"state":    "not of audits", "proxy_mode": "not of audits", "proxy_opened": "not of audits", "proxy_bypass": "not of audits",
+		"proxy_remembered": "not of audits", "proxy_spliced": "not of audits", "proxy_end": "not of audits", "proxy_error": "not of audits",
 	}
 	names, _ := table(t, csvText(t))
 	have := map[string]bool{}
