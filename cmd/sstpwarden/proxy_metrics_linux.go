@@ -76,10 +76,11 @@ func (m *proxyMetrics) Collect(ch chan<- prometheus.Metric) {
 	for kind, n := range kinds {
 		gauge(descBypass, float64(n), kind)
 	}
-	if m.s.rules == nil {
+	installed := m.s.rules.Load()
+	if installed == nil {
 		return
 	}
-	rules, err := m.s.rules.Counters()
+	rules, err := installed.Counters()
 	if err != nil {
 		ch <- prometheus.NewInvalidMetric(descLeaves, err)
 		return

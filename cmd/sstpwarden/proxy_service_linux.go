@@ -35,7 +35,7 @@ type proxyService struct {
 	server    *proxy.Server
 	bypass    *bypass.List
 	asker     *probe.Asker
-	rules     *nft.Installed // of the firewall; nil for none
+	rules     atomic.Pointer[nft.Installed] // of the firewall; nil for none
 }
 
 // A connection takes its client's and its server's socket; pipes are held only
@@ -106,17 +106,40 @@ func (s *proxyService) run(ctx context.Context) error {
 		s.daemon.Logger().Info("listening", "address", l.Addr().String(), "mode", l.Mode)
 	}
 	err := s.daemon.Run(ctx, func(ctx context.Context) error {
-		return s.server.Serve(ctx, s.daemon.Hard(), s.listeners...)
+		accepting, stop := context.WithCancel(context.WithoutCancel(ctx))
+		defer stop()
+		defer context.AfterFunc(ctx, func() {
+			if err := s.letPast(); err != nil {
+				s.daemon.Logger().Warn("removing the firewall's rules", "error", err)
+			}
+			stop()
+		})()
+		return s.server.Serve(accepting, s.daemon.Hard(), s.listeners...)
 	})
 	return errors.Join(err, s.close())
+}
+
+// letPast has new connections go past the proxy, before it stops taking them.
+// With TPROXY they do so as soon as nobody listens, and those that there are need
+// the rules to their end.
+func (s *proxyService) letPast() error {
+	if s.config.Proxy.Transparent.Mode == daemon.ModeTPROXY {
+		return nil
+	}
+	return s.removeRules()
+}
+
+func (s *proxyService) removeRules() error {
+	if rules := s.rules.Swap(nil); rules != nil {
+		return rules.Close()
+	}
+	return nil
 }
 
 // close undoes what is outside of the process, and keeps what is to be kept.
 func (s *proxyService) close() error {
 	var errs []error
-	if s.rules != nil {
-		errs = append(errs, s.rules.Close())
-	}
+	errs = append(errs, s.removeRules())
 	if s.asker != nil {
 		s.asker.Close()
 	}
@@ -324,18 +347,18 @@ func (s *proxyService) setup() error {
 			break
 		}
 	}
-	if s.rules, err = nft.Setup(o); err != nil {
+	rules, err := nft.Setup(o)
+	if err != nil {
 		return fmt.Errorf("having the firewall send connections here: %w", err)
 	}
-	if warning := s.rules.Warning(); warning != nil {
+	s.rules.Store(rules)
+	if warning := rules.Warning(); warning != nil {
 		s.daemon.Logger().Warn("the firewall's rules would outlive a crash, though they should not", "error", warning)
 	}
-	s.daemon.Handle("GET /rules", http.HandlerFunc(s.showRules))
+	text := rules.Table().String()
+	s.daemon.Handle("GET /rules", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		fmt.Fprintln(w, text)
+	}))
 	return nil
-}
-
-// showRules shows what the firewall was told.
-func (s *proxyService) showRules(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	fmt.Fprintln(w, s.rules.Table())
 }
