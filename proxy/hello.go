@@ -26,6 +26,7 @@ type helloReader struct {
 	began     bool
 	read      int
 	whole     bool // a handshake message was read, which is the first
+	old       bool // it is a ClientHello that offers no version we could open
 	other     bool // these bytes are something else
 }
 
@@ -44,11 +45,19 @@ func (h *helloReader) feed(b []byte) (more bool) {
 			h.other = h.other || !h.whole
 			return
 		}
-		h.handshake.Feed(r.Fragment, func(tlswire.Message) { h.whole = true })
+		h.handshake.Feed(r.Fragment, func(m tlswire.Message) {
+			if !h.whole {
+				hello, err := tlswire.ParseClientHello(m.Body)
+				h.old = err == nil && hello.MaxVersion() < tlswire.VersionTLS12
+			}
+			h.whole = true
+		})
 	})
 	h.other = h.other || h.stream.Broken() || h.read > maxHello
 	return !h.whole && !h.other
 }
+
+var errOldTLS = errors.New("the client offers nothing newer than TLS 1.1")
 
 // A start is how a tunnel begins.
 type start struct {
@@ -92,7 +101,12 @@ func (t *tunnel) holdHello() start {
 		if held != nil {
 			first = held
 		}
-		if t.begin() {
+		open := t.begin()
+		switch {
+		case open && h.old && !t.goesUnopened(errOldTLS):
+			put(c)
+			return start{}
+		case open && !h.old:
 			first = slices.Clone(first)
 			put(c)
 			return start{open: true, first: first}

@@ -30,6 +30,8 @@ func (i *interception) serve(ctx context.Context, client, server *tls.Conn) {
 	}
 	first, err := firstBytes(client, i.srv.config.Timeouts.Hello)
 	switch {
+	case err != nil && !saysRejected(err):
+		i.broke(err) // browsers open connections in advance that they never use
 	case err != nil:
 		i.clientFailed(err)
 	case beginsRequest(first):
@@ -37,6 +39,13 @@ func (i *interception) serve(ctx context.Context, client, server *tls.Conn) {
 	default:
 		i.relay(mitm.Replay(client, first), server)
 	}
+}
+
+// saysRejected says that a client rejected the certificate in so many words, after
+// the handshake.
+func saysRejected(err error) bool {
+	reason, ok := mitm.Rejected(err)
+	return ok && reason != mitm.ReasonClosed
 }
 
 // firstBytes waits for the client to say something; nil if it does not.

@@ -123,10 +123,11 @@ func (s *proxyService) run(ctx context.Context) error {
 // With TPROXY they do so as soon as nobody listens, and those that there are need
 // the rules to their end.
 func (s *proxyService) letPast() error {
-	if s.config.Proxy.Transparent.Mode == daemon.ModeTPROXY {
+	rules := s.rules.Load()
+	if rules == nil || s.config.Proxy.Transparent.Mode == daemon.ModeTPROXY {
 		return nil
 	}
-	return s.removeRules()
+	return rules.LetPast()
 }
 
 func (s *proxyService) removeRules() error {

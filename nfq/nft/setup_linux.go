@@ -166,6 +166,25 @@ func (in *Installed) Close() error {
 	return nil
 }
 
+// LetPast takes the rules out of the proxy's table: new connections go past. The table
+// stays, because with its last chain of type nat the kernel would stop to translate for
+// those that were redirected. It is for Redirect.
+func (in *Installed) LetPast() error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.conn == nil {
+		return nil
+	}
+	table := &nftables.Table{Name: in.table.Name, Family: nftables.TableFamilyINet}
+	for _, c := range in.table.Chains {
+		in.conn.FlushChain(&nftables.Chain{Table: table, Name: c.Name})
+	}
+	if err := in.conn.Flush(); err != nil {
+		return fmt.Errorf("taking the rules out of table inet %s: %w", in.table.Name, hint(err))
+	}
+	return nil
+}
+
 // Counters reads the rules' counters by the rules' names, see CountProxied and
 // CountSettled. A rule that the table does not have is not among them. It is an error if
 // somebody else has removed the table, for then nothing is redirected or queued.

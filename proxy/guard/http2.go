@@ -51,7 +51,8 @@ func serveHTTP2(ctx context.Context, raw net.Conn, state connectionStater, o *Op
 	c.started = sync.OnceFunc(func() {
 		c.unstop = context.AfterFunc(ctx, func() { _ = s.Shutdown(context.Background()) }) // cannot fail
 	})
-	if err := s.Serve(&listener{conn: c}); !errors.Is(err, errAccepted) {
+	// A stop may come before Serve has asked for the next connection.
+	if err := s.Serve(&listener{conn: c}); !errors.Is(err, errAccepted) && !errors.Is(err, http.ErrServerClosed) {
 		_ = raw.Close() // the error at hand says more
 		return err
 	}
