@@ -32,6 +32,10 @@ type Config struct {
 	// once. Nil where nobody is asked.
 	Probe func(Question)
 
+	// Reset has both ends of a stopped connection told, where the policy does not say
+	// so, too. Without it they are left to time out there.
+	Reset bool
+
 	Exceptions Exceptions
 	// Simulate lists causes that are taken to be there for every packet or connection,
 	// to see in a test what a configuration makes of them.

@@ -2,6 +2,7 @@ package nfq
 
 import (
 	"sync/atomic"
+	"time"
 
 	"sstpwarden/inspect/tcpflow"
 )
@@ -21,8 +22,33 @@ type Counts struct {
 	// Exceptions by Cause: connections of the first ones, packets of CauseUnreadable and
 	// CauseOverflow, questions of those of the policy.
 	Exceptions [numCauses]uint64
+	// Ticked is when the last Tick was, by its own word; zero before.
+	Ticked time.Time
 	// Table counts what the packets were, as of the last Tick.
 	Table tcpflow.Stats
+}
+
+// Add adds those of another Worker; Ticked is then the earlier one.
+func (c *Counts) Add(o Counts) {
+	c.Packets += o.Packets
+	c.Bytes += o.Bytes
+	for i, n := range o.Verdicts {
+		c.Verdicts[i] += n
+	}
+	c.Flows += o.Flows
+	c.Settled += o.Settled
+	c.Blocked += o.Blocked
+	c.WouldBlock += o.WouldBlock
+	c.Watched += o.Watched
+	c.Bans += o.Bans
+	c.Probes += o.Probes
+	for i, n := range o.Exceptions {
+		c.Exceptions[i] += n
+	}
+	if c.Ticked.IsZero() || o.Ticked.Before(c.Ticked) {
+		c.Ticked = o.Ticked
+	}
+	c.Table.Add(o.Table)
 }
 
 // counters are written by the worker's goroutine alone.
@@ -33,6 +59,7 @@ type counters struct {
 	watched                             atomic.Int64
 	bans, probes                        atomic.Uint64
 	exceptions                          [numCauses]atomic.Uint64
+	ticked                              atomic.Int64 // nanoseconds since 1970, 0 for never
 	table                               atomic.Pointer[tcpflow.Stats]
 }
 
@@ -45,6 +72,9 @@ func (w *Worker) Counts() Counts {
 		Watched: k.watched.Load(),
 		Bans:    k.bans.Load(), Probes: k.probes.Load(),
 		Table: *k.table.Load(),
+	}
+	if t := k.ticked.Load(); t != 0 {
+		c.Ticked = time.Unix(0, t)
 	}
 	for i := range c.Verdicts {
 		c.Verdicts[i] = k.verdicts[i].Load()

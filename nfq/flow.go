@@ -114,12 +114,13 @@ func (fl *flow) notable() bool {
 func (fl *flow) block() {
 	w, d := fl.w, &fl.decision
 	fl.tell(event.StateClosed)
+	w.log.dropped(fl.conn.Key(), d, w.now)
 	if d.Ban > 0 && w.config.Ban != nil && fl.flow.Observation().Connect == nil {
 		w.counts.bans.Add(1)
 		key := fl.conn.Key()
 		w.config.Ban(key.Client, key.Server, d.Ban)
 	}
-	fl.verdict = Verdict{Action: Block, Reset: d.Reset, Rule: d.Rule}
+	fl.verdict = Verdict{Action: Block, Reset: d.Reset || w.config.Reset, Rule: d.Rule}
 	fl.release(Block)
 }
 

@@ -30,7 +30,7 @@ type Worker struct {
 	info   event.Flow // of the flow that is being asked about
 	mail   chan answer
 	done   chan struct{} // closed when no mail is read any more
-	log    causeLog
+	log    workerLog
 	counts counters
 }
 
@@ -43,7 +43,7 @@ func New(c Config) *Worker {
 	w := &Worker{
 		config: c, gate: c.Gate,
 		mail: make(chan answer, 64), done: make(chan struct{}),
-		log: causeLog{log: c.Log},
+		log: workerLog{log: c.Log},
 	}
 	for _, cause := range c.Simulate {
 		w.simulated[cause] = true
@@ -162,6 +162,7 @@ func (w *Worker) Tick(now time.Time) {
 		w.forgetFirst()
 	}
 	w.log.flush(now)
+	w.counts.ticked.Store(now.UnixNano())
 	w.publish()
 }
 

@@ -127,7 +127,11 @@ func chown(path, owner string) error {
 }
 
 func (a *admin) serve(log *slog.Logger) {
-	log.Info("admin listener", "address", a.listener.Addr().String())
+	at := a.listener.Addr().String()
+	if a.path != "" {
+		at = unixPrefix + a.path
+	}
+	log.Info("admin listener", "address", at)
 	if err := a.server.Serve(a.listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		log.Error("the admin listener ended", "error", err)
 	}

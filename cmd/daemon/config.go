@@ -29,6 +29,7 @@ type Config struct {
 	StopTimeout time.Duration `yaml:"stop_timeout"`
 	Memory      Memory        `yaml:"memory"`
 	Proxy       Proxy         `yaml:"proxy"`
+	NFQ         NFQ           `yaml:"nfq"`
 }
 
 // Policy says which policies decide, and what stands in for them.
@@ -230,5 +231,6 @@ func Default() Config {
 				TunnelLifetime:   24 * time.Hour,
 			},
 		},
+		NFQ: defaultNFQ(),
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"sstpwarden/nfq/nft"
 	"sstpwarden/policies"
-	"sstpwarden/policies/event"
 	"sstpwarden/proxy/bypass"
 )
 
@@ -50,6 +50,7 @@ func (k *checker) config(c *Config) {
 	k.within("memory.servers", c.Memory.Servers, 1<<22)
 	k.within("memory.per_server", c.Memory.PerServer, 1<<10)
 	k.proxy(&c.Proxy)
+	k.nfq(&c.NFQ)
 }
 
 func (k *checker) oneOf(key, value string, words ...string) {
@@ -67,6 +68,29 @@ func (k *checker) positive(key string, d time.Duration) {
 func (k *checker) within(key string, n, most int) {
 	if n < 1 || n > most {
 		k.wrong(key, fmt.Sprintf("%d does not do", n), fmt.Sprintf("write a number from 1 to %d", most))
+	}
+}
+
+// words tells of what is none of the words, and of what a list has twice.
+func (k *checker) words(key string, list []string, words ...string) {
+	for i, word := range list {
+		at := fmt.Sprintf("%s[%d]", key, i)
+		k.oneOf(at, word, words...)
+		if slices.Contains(list[:i], word) {
+			k.wrong(at, shown(word)+" is there twice", "take one of them out")
+		}
+	}
+}
+
+func (k *checker) size(key string, s, least, most Size) {
+	if s < least || s > most {
+		k.wrong(key, s.String()+" does not do", fmt.Sprintf("write a size from %v to %v", least, most))
+	}
+}
+
+func (k *checker) rate(key string, r float64) {
+	if r <= 0 || r > 1000 {
+		k.wrong(key, fmt.Sprintf("%g does not do", r), "write probes a second, above 0 and at most 1000")
 	}
 }
 
@@ -110,15 +134,9 @@ func (k *checker) instead(key string, a policies.Action) {
 func (k *checker) records(c *Config) {
 	k.oneOf("events.when_full", c.Events.WhenFull, WhenFullLose, WhenFullWait)
 	k.unique("events.dest", c.Events.Dest, "a destination")
-	if q := c.Events.Queue; q < 64<<10 || q > 16<<30 {
-		k.wrong("events.queue", q.String()+" does not do", "write a size from 64KiB to 16GiB")
-	}
-	for i, what := range c.Events.Mask {
-		k.oneOf(fmt.Sprintf("events.mask[%d]", i), what, MaskUsers, MaskAddresses)
-	}
-	for i, what := range c.DecisionLog.Mask {
-		k.oneOf(fmt.Sprintf("decision_log.mask[%d]", i), what, MaskUsers, MaskAddresses)
-	}
+	k.size("events.queue", c.Events.Queue, 64<<10, 16<<30)
+	k.words("events.mask", c.Events.Mask, MaskUsers, MaskAddresses)
+	k.words("decision_log.mask", c.DecisionLog.Mask, MaskUsers, MaskAddresses)
 	if slices.Contains(c.Events.Dest, c.DecisionLog.Dest) {
 		k.wrong("decision_log.dest", shown(c.DecisionLog.Dest)+" is where events go", "give decisions a destination of their own")
 	}
@@ -216,9 +234,7 @@ func (k *checker) proxy(c *Proxy) {
 	k.positive("proxy.timeouts.handshake", t.Handshake)
 	k.positive("proxy.timeouts.idle", t.Idle)
 	k.positive("proxy.timeouts.stall", t.Stall)
-	if c.Probe.Rate <= 0 || c.Probe.Rate > 1000 {
-		k.wrong("proxy.probe.rate", fmt.Sprintf("%g does not do", c.Probe.Rate), "write probes a second, above 0 and at most 1000")
-	}
+	k.rate("proxy.probe.rate", c.Probe.Rate)
 	k.intercept(&c.Intercept)
 }
 
@@ -228,11 +244,15 @@ func (k *checker) transparent(c *Transparent) {
 	if c.Setup && len(c.Listen) == 0 {
 		k.wrong("proxy.transparent.setup", "there is nowhere to send connections to", "set proxy.transparent.listen too")
 	}
-	k.unique("proxy.transparent.scope.interfaces", c.Scope.Interfaces, "an interface")
-	const longest = 15 // IFNAMSIZ without the end
-	for i, name := range c.Scope.Interfaces {
-		if len(name) > longest || strings.ContainsAny(name, "/ \t\n") || name != event.Printable(name) {
-			k.wrong(fmt.Sprintf("proxy.transparent.scope.interfaces[%d]", i), shown(name)+" is no name of an interface", "ip link lists them")
+	k.interfaces("proxy.transparent.scope.interfaces", c.Scope.Interfaces)
+}
+
+func (k *checker) interfaces(key string, names []string) {
+	k.unique(key, names, "an interface")
+	for i, name := range names {
+		scope := nft.Scope{Interfaces: []string{name}}
+		if strings.TrimSpace(name) != "" && scope.Validate() != nil {
+			k.wrong(fmt.Sprintf("%s[%d]", key, i), shown(name)+" is no name of an interface", "ip link lists them")
 		}
 	}
 }

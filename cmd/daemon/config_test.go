@@ -145,7 +145,7 @@ func TestParseErrors(t *testing.T) {
 		{"proxy:\n  liste: []", "x:2:3: proxy.liste: is not known; did you mean listen?"},
 		{"proxy:\n  colour: red", "x:2:3: proxy.colour: is not known; use listen, transparent, clients,"},
 		{"\"a b\": 1", "x:1:1: \"a b\": is not known"},
-		{"nfq: {}", "x:1:1: nfq: is not known"},
+		{"nfqs: {}", "x:1:1: nfqs: is not known; did you mean nfq?"},
 		{"<<: {dry_run: true}", "x:1:1: <<: is not known"},
 		{"[]", "x:1:1: is a list; write keys below it"},
 		{"word", "x:1:1: is a word; write keys below it"},

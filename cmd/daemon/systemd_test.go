@@ -174,11 +174,22 @@ func TestUnits(t *testing.T) {
 	if err != nil {
 		lacking(t, "systemd-analyze is not installed (Debian: systemd)")
 	}
-	for _, transparent := range []bool{false, true} {
-		dir := unitsIn(t, transparent)
-		service := filepath.Join(dir, "sstpwarden-proxy.service")
-		// Man pages need not be installed where tests run.
-		out, err := exec.CommandContext(t.Context(), analyze, "--man=no", "verify", service, filepath.Join(dir, "sstpwarden-proxy.socket")).CombinedOutput()
+	for _, c := range []struct {
+		service     string
+		transparent bool
+		others      []string
+	}{
+		{"sstpwarden-proxy.service", false, []string{"sstpwarden-proxy.socket"}},
+		{"sstpwarden-proxy.service", true, []string{"sstpwarden-proxy.socket"}},
+		{"sstpwarden-nfq.service", false, nil},
+	} {
+		dir := unitsIn(t, c.transparent)
+		service := filepath.Join(dir, c.service)
+		args := []string{"--man=no", "verify", service} // man pages need not be installed where tests run
+		for _, other := range c.others {
+			args = append(args, filepath.Join(dir, other))
+		}
+		out, err := exec.CommandContext(t.Context(), analyze, args...).CombinedOutput()
 		if err != nil || len(out) > 0 {
 			t.Errorf("%v\n%s", err, out)
 		}
@@ -189,13 +200,13 @@ func TestUnits(t *testing.T) {
 			continue
 		}
 		if score, err := strconv.ParseFloat(string(m[1]), 64); err != nil || score > 2 {
-			t.Errorf("exposure %s (transparent: %v), want 2.0 at most", m[1], transparent)
+			t.Errorf("%s: exposure %s (transparent: %v), want 2.0 at most", c.service, m[1], c.transparent)
 		}
 	}
 }
 
 func TestUnitTexts(t *testing.T) {
-	if got := Units(); !slices.Equal(got, []string{"service", "socket", "transparent"}) {
+	if got := Units(); !slices.Equal(got, []string{"service", "socket", "transparent", "nfq"}) {
 		t.Error(got)
 	}
 	plain, err := Unit("service", "", "")

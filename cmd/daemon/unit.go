@@ -20,6 +20,7 @@ var unitFiles = []struct{ name, file string }{
 	{"service", "sstpwarden-proxy.service"},
 	{"socket", "sstpwarden-proxy.socket"},
 	{"transparent", "transparent.conf"},
+	{"nfq", "sstpwarden-nfq.service"},
 }
 
 // Units names the files of systemd that [Unit] gives.
@@ -31,8 +32,8 @@ func Units() []string {
 	return out
 }
 
-// Unit gives a file of systemd: "service", "socket", or "transparent", a drop-in
-// for the service. Exec is the program and config its configuration, absolute;
+// Unit gives a file of systemd: of the proxy "service", "socket", or "transparent",
+// a drop-in for the service; of the inspector "nfq". Exec is the program and config its configuration, absolute;
 // "" stands for /usr/local/bin/sstpwarden and /etc/sstpwarden/sstpwarden.yaml.
 func Unit(name, exec, config string) (string, error) {
 	for _, u := range unitFiles {

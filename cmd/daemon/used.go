@@ -50,6 +50,7 @@ func (c *Config) Try(ctx context.Context) ([]Used, error) {
 		note("user", err, "%s", c.User)
 	}
 	c.Proxy.try(note)
+	note("nfq", nil, "%s in %s, fail-%s", c.NFQ.Scope.Table(), strings.Join(c.NFQ.Hooks, ", "), c.NFQ.Fail)
 	if len(c.Events.Dest) > 0 {
 		note("events", nil, "%s", strings.Join(c.Events.Dest, ", "))
 	}

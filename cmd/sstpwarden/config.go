@@ -98,14 +98,16 @@ func newConfigExample() *cobra.Command {
 func newConfigUnit() *cobra.Command {
 	var program, config string
 	cmd := &cobra.Command{
-		Use:   "unit [flags] [service|socket|transparent]",
-		Short: "Print a unit of systemd for the proxy",
+		Use:   "unit [flags] [service|socket|transparent|nfq]",
+		Short: "Print a unit of systemd",
 		Long: `Unit prints a file for systemd, in a narrow sandbox: the service of the proxy
 (the default), its socket for who wants connections to wait while the proxy is
-started again, or the drop-in that the transparent proxy needs beside.`,
+started again, the drop-in that the transparent proxy needs beside, or the
+service of the inspector (nfq).`,
 		Example: `  sstpwarden config unit > /etc/systemd/system/sstpwarden-proxy.service
   sstpwarden config unit socket > /etc/systemd/system/sstpwarden-proxy.socket
-  sstpwarden config unit transparent > /etc/systemd/system/sstpwarden-proxy.service.d/transparent.conf`,
+  sstpwarden config unit transparent > /etc/systemd/system/sstpwarden-proxy.service.d/transparent.conf
+  sstpwarden config unit nfq > /etc/systemd/system/sstpwarden-nfq.service`,
 		Args: takes(0, 1, "one unit"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := "service"

@@ -91,7 +91,8 @@ func (s *proxyService) open(path string) error {
 	if pc.Intercept, err = s.intercept(); err != nil {
 		return err
 	}
-	pc.Probe = s.prober()
+	s.asker = newAsker(s.config.Proxy.Probe)
+	pc.Probe = s.asker
 	s.server = proxy.New(pc)
 	s.daemon.Registry().MustRegister(&proxyMetrics{s})
 	if err := s.setup(); err != nil {
@@ -309,22 +310,6 @@ func (s *proxyService) intercept() (*proxy.Intercept, error) {
 	return i, nil
 }
 
-// prober asks servers where policies say so; nil where that is off.
-func (s *proxyService) prober() *probe.Asker {
-	c := s.config.Proxy.Probe
-	if !c.Enabled {
-		return nil
-	}
-	allowed := access.Networks(c.Allow)
-	s.asker = probe.NewAsker(probe.AskerOptions{Rate: c.Rate, Allowed: func(a netip.Addr) error {
-		if allowed.Contains(a) {
-			return nil
-		}
-		return probe.Public(a)
-	}})
-	return s.asker
-}
-
 // setup has the firewall send connections here.
 func (s *proxyService) setup() error {
 	t := s.config.Proxy.Transparent
@@ -337,10 +322,7 @@ func (s *proxyService) setup() error {
 	}
 	o := nft.ProxyOptions{
 		Mode: mode, Local: t.Local, FailOpen: t.Fail == daemon.FailOpen,
-		Scope: nft.Scope{Interfaces: t.Scope.Interfaces, Networks: t.Scope.Networks, Exclude: t.Scope.Exclude},
-	}
-	for _, p := range t.Scope.Ports {
-		o.Scope.Ports = append(o.Scope.Ports, nft.PortRange(p))
+		Scope: t.Scope.Table(),
 	}
 	for _, l := range s.listeners {
 		if a, ok := l.Addr().(*net.TCPAddr); ok && l.Mode != event.ModeExplicit {

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"kernel.org/pub/linux/libs/security/libcap/cap"
+
+	"sstpwarden/cmd/daemon"
+	"sstpwarden/inspect"
+	"sstpwarden/inspect/tcpflow"
+	"sstpwarden/nfq"
+	"sstpwarden/nfq/nft"
+	"sstpwarden/policies"
+	"sstpwarden/proxy/probe"
+)
+
+// An nfqService is the inspector as it runs.
+type nfqService struct {
+	daemon *daemon.Daemon
+	config *daemon.Config
+	queues []*nfq.Queue
+	table  atomic.Pointer[nft.Inspection] // nil before it is installed, and once it is removed
+	bans   *banner
+	asker  *probe.Asker
+}
+
+func queueCount(c *daemon.Config) int {
+	if n := c.NFQ.Queues.Count; n > 0 {
+		return n
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// openNFQ opens everything that the configuration names. From then on packets wait.
+func openNFQ(ctx context.Context, c *daemon.Config, path string) (*nfqService, error) {
+	d, err := daemon.New(ctx, *c, policies.PointNFQ)
+	if err != nil {
+		return nil, err
+	}
+	s := &nfqService{daemon: d, config: d.Config()}
+	s.bans = newBanner(s)
+	if err := s.open(path); err != nil {
+		return nil, errors.Join(err, s.close(), d.Close())
+	}
+	return s, nil
+}
+
+func (s *nfqService) open(path string) error {
+	s.asker = newAsker(s.config.NFQ.Probe)
+	if err := s.openQueues(); err != nil {
+		return err
+	}
+	if err := s.install(); err != nil {
+		return err
+	}
+	s.daemon.AddReady("table", func() error {
+		_, err := s.counters()
+		return err
+	})
+	if s.config.Events.WhenFull == daemon.WhenFullLose { // else who takes no events holds packets up
+		s.daemon.AddLive("queues", s.alive)
+	}
+	s.daemon.Handle("GET /rules", http.HandlerFunc(s.serveRules))
+	s.daemon.Handle("GET /bans", http.HandlerFunc(s.bans.serveList))
+	s.daemon.Handle("DELETE /bans", http.HandlerFunc(s.bans.serveRemove))
+	s.daemon.Registry().MustRegister(&nfqMetrics{s})
+	if path != "" {
+		s.daemon.ReloadConfig(path, s.config, func(context.Context, *daemon.Config, []string) ([]string, error) { return nil, nil })
+	}
+	// Verdicts, bans and the table take the capability as long as it runs.
+	return daemon.DropPrivileges(s.config.User, []cap.Value{cap.NET_ADMIN})
+}
+
+func (s *nfqService) openQueues() error {
+	n := &s.config.NFQ
+	options := n.Table(queueCount(s.config))
+	for i := range options.Queues {
+		w, err := s.worker()
+		if err != nil {
+			return err
+		}
+		q, err := nfq.Open(nfq.QueueConfig{
+			Number: options.Queue + i, Marks: options.Marks(), FailOpen: n.OverflowPasses(),
+			Buffer: int(n.Queues.Buffer), Length: uint32(n.Queues.Length),
+		}, w)
+		if err != nil {
+			return err
+		}
+		s.queues = append(s.queues, q)
+	}
+	return nil
+}
+
+// worker makes the one of a queue.
+func (s *nfqService) worker() (*nfq.Worker, error) {
+	n := &s.config.NFQ
+	c := nfq.Config{
+		Inspector: s.daemon.Inspector, Gate: s.daemon.Gate(), Emit: s.daemon.Emit, Log: s.daemon.Logger(),
+		Ban: s.bans.ban, Reset: n.Reset, Budget: uint64(n.Limits.Budget),
+		Limits: tcpflow.Config{MaxFlows: n.Limits.Connections},
+	}
+	for _, x := range []struct {
+		to   *nfq.Choice
+		word string
+	}{
+		{&c.Exceptions.Midstream, n.Exceptions.Midstream},
+		{&c.Exceptions.Memory, n.Exceptions.Memory},
+		{&c.Exceptions.Undecided, n.Exceptions.Undecided},
+		{&c.Exceptions.Unreadable, n.Exceptions.Unreadable},
+	} {
+		if err := x.to.UnmarshalText([]byte(x.word)); err != nil {
+			return nil, err
+		}
+	}
+	for _, word := range n.Simulate {
+		cause, err := nfq.ParseCause(word)
+		if err != nil {
+			return nil, err
+		}
+		c.Simulate = append(c.Simulate, cause)
+	}
+	if s.asker != nil {
+		c.Probe = s.probe
+	}
+	return nfq.New(c), nil
+}
+
+// probePatience is how long a server may take to answer, and to be reached.
+const probePatience = 30 * time.Second
+
+// probe has a server asked, beside its connections.
+func (s *nfqService) probe(q nfq.Question) {
+	if !q.Addr.Addr().IsValid() {
+		q.Answer(inspect.Evidence{}, false) // only a proxy knows it
+		return
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(s.daemon.Hard(), probePatience)
+		defer cancel()
+		q.Answer(s.asker.Ask(ctx, probe.Target{Name: q.Name, Addr: q.Addr}))
+	}()
+}
+
+// install puts the table into the firewall, in place of what an earlier run left.
+func (s *nfqService) install() error {
+	table, err := nft.SetupInspect(s.config.NFQ.Table(len(s.queues)))
+	if err != nil {
+		return err
+	}
+	s.table.Store(table)
+	if warning := table.Warning(); warning != nil {
+		s.daemon.Logger().Warn("the firewall's table would outlive a crash, though it should not", "error", warning)
+	}
+	return nil
+}
+
+// run inspects until ctx is done.
+func (s *nfqService) run(ctx context.Context) error {
+	n := &s.config.NFQ
+	s.daemon.Logger().Info("inspecting", "hooks", n.Hooks, "scope", n.Scope.Table().String(), "queues", len(s.queues), "fail", n.Fail)
+	err := s.daemon.Run(ctx, s.serve)
+	return errors.Join(err, s.close())
+}
+
+// serve runs the queues. In the end it is the table that goes first, so that no packet
+// comes for which nobody is there.
+func (s *nfqService) serve(ctx context.Context) error {
+	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group, broken := errgroup.WithContext(reading)
+	for _, q := range s.queues {
+		group.Go(func() error { return q.Run(reading) })
+	}
+	group.Go(func() error { return s.bans.run(broken) })
+	group.Go(func() error { return s.guard(broken) })
+	group.Go(func() error {
+		defer stop()
+		select {
+		case <-ctx.Done():
+		case <-broken.Done(): // a queue cannot be read: the others end, too
+		}
+		return s.remove()
+	})
+	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// guardInterval is how long it may go unseen that the table was removed.
+const guardInterval = 2 * time.Second
+
+// guard installs the table again when somebody removed it, as `nft flush ruleset` does.
+func (s *nfqService) guard(ctx context.Context) error {
+	tick := time.NewTicker(guardInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if _, err := s.counters(); !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		old := s.table.Swap(nil)
+		if old == nil {
+			return nil // we removed it
+		}
+		_ = old.Close() // of what is gone
+		s.daemon.Logger().Error("somebody removed the firewall's table: installing it again", "table", nft.InspectTableName)
+		if err := s.install(); err != nil {
+			return fmt.Errorf("installing the firewall's table again: %w", err)
+		}
+	}
+}
+
+var errNoTable = errors.New("the firewall's table is not installed")
+
+func (s *nfqService) counters() (map[string]nft.Counter, error) {
+	table := s.table.Load()
+	if table == nil {
+		return nil, errNoTable
+	}
+	return table.Counters()
+}
+
+// stuckAfter is many times as long as a worker ever takes.
+const stuckAfter = 10 * time.Second
+
+// alive says which queue is not read.
+func (s *nfqService) alive() error {
+	for _, q := range s.queues {
+		c := q.Worker().Counts()
+		if silent := time.Since(c.Ticked); !c.Ticked.IsZero() && silent > stuckAfter {
+			return fmt.Errorf("queue %d was last read %s ago", q.Counts().Number, silent.Round(time.Second))
+		}
+	}
+	return nil
+}
+
+func (s *nfqService) remove() error {
+	if table := s.table.Swap(nil); table != nil {
+		return table.Close()
+	}
+	return nil
+}
+
+// close undoes what is outside of the process.
+func (s *nfqService) close() error {
+	errs := []error{s.remove()}
+	for _, q := range s.queues {
+		errs = append(errs, q.Close())
+	}
+	if s.asker != nil {
+		s.asker.Close()
+	}
+	return errors.Join(errs...)
+}
+
+func (s *nfqService) serveRules(w http.ResponseWriter, _ *http.Request) {
+	table := s.table.Load()
+	if table == nil {
+		http.Error(w, errNoTable.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = io.WriteString(w, table.Table().String()) // who asked is gone
+}
