@@ -29,7 +29,7 @@ const (
 
 // A Finding is one thing that was looked at.
 type Finding struct {
-	Area   string `json:"area"` // "host", "configuration", "explicit", "redirect", "tproxy"
+	Area   string `json:"area"` // "host", "configuration", or a mode
 	Name   string `json:"name"`
 	State  State  `json:"state"`
 	Detail string `json:"detail,omitempty"`
@@ -39,13 +39,13 @@ type Finding struct {
 // Options say what to look at.
 type Options struct {
 	Config *daemon.Config
-	// Modes are the areas "explicit", "redirect" and "tproxy"; those that the
+	// Modes are the areas "explicit", "redirect", "tproxy" and "nfq"; those that the
 	// configuration uses if there are none.
 	Modes []string
 }
 
 // Modes are all that can be looked at.
-func Modes() []string { return []string{"explicit", "redirect", "tproxy"} }
+func Modes() []string { return []string{"explicit", "redirect", "tproxy", areaNFQ} }
 
 // Examine looks at everything. It changes nothing on the host.
 func Examine(ctx context.Context, o Options) []Finding {
@@ -62,6 +62,8 @@ func Examine(ctx context.Context, o Options) []Finding {
 			e.ports("explicit", o.Config.Proxy.Listen)
 		case "redirect", "tproxy":
 			e.transparent(ctx, mode)
+		case areaNFQ:
+			e.nfq(ctx)
 		}
 	}
 	return e.findings

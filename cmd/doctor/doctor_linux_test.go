@@ -37,6 +37,13 @@ func TestProofs(t *testing.T) {
 			}
 		}
 	}
+	for _, name := range []string{"bypass", "queue and large packets", "mark", "reset", "ban"} {
+		for _, family := range []string{" over IPv4", " over IPv6"} {
+			if f := find(t, findings, "nfq", "proof of "+name+family); f.State != OK || f.Detail == "" {
+				t.Errorf("%+v", f)
+			}
+		}
+	}
 	for _, f := range findings {
 		if f.State == Missing {
 			t.Errorf("missing: %+v", f)

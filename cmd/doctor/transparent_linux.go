@@ -37,21 +37,26 @@ func (e *examination) transparent(ctx context.Context, name string) {
 		e.find(name, "kernel", Unknown, err.Error(), "")
 		return
 	}
-	whole := true
+	if e.features(name, features) {
+		e.prove(ctx, name, mode)
+	}
+}
+
+// features tells of what the kernel has, and says whether that is all it takes.
+func (e *examination) features(area string, features []nft.Feature) (whole bool) {
+	whole = true
 	for _, f := range features {
 		switch {
 		case f.Err == nil:
-			e.find(name, f.Name, OK, f.Text, "")
+			e.find(area, f.Name, OK, f.Text, "")
 		case f.Optional != "":
-			e.find(name, f.Name, Warning, fmt.Sprintf("%s: %v; %s", f.Text, f.Err, f.Optional), f.Need)
+			e.find(area, f.Name, Warning, fmt.Sprintf("%s: %v; %s", f.Text, f.Err, f.Optional), f.Need)
 		default:
 			whole = false
-			e.find(name, f.Name, Missing, fmt.Sprintf("%s: %v", f.Text, f.Err), f.Need)
+			e.find(area, f.Name, Missing, fmt.Sprintf("%s: %v", f.Text, f.Err), f.Need)
 		}
 	}
-	if whole {
-		e.prove(ctx, name, mode)
-	}
+	return whole
 }
 
 // forwarding is what a router needs whose clients are elsewhere.
