@@ -49,7 +49,7 @@ fuzz: ## every fuzz target for FUZZTIME (60s) each
 golden: ## rewrite the expected results of pcaps/testdata
 	CGO_ENABLED=0 $(GO) test ./pcaps -run TestGolden -update
 
-bench: build ## speed beside others (Debian: tshark libndpi-bin squid-openssl haproxy tinyproxy mitmproxy)
+bench: build ## speed beside others (root for nfq; Debian: tshark libndpi-bin squid-openssl haproxy tinyproxy mitmproxy)
 	CGO_ENABLED=0 $(GO) run ./pcaps/bench -dir $(BIN)/bench
 
 pgo: bench ## renew the profile that the build is optimised by

@@ -4,7 +4,7 @@
 // tshark and ndpiReader on the same file in the same run, and what "sstpwarden
 // proxy" carries beside other proxies. "make bench" runs it:
 //
-//	bench [-only audit|proxy] [-size MB] [-rounds N] [-dir DIR] [-program FILE]
+//	bench [-only audit|proxy|nfq] [-size MB] [-rounds N] [-dir DIR] [-program FILE]
 //	      [-sstp PATTERN] [-squid PROGRAM] [-profiles DIR]
 //
 // It generates its captures, and keeps them in the user's cache directory for
@@ -21,6 +21,9 @@
 // but splice, and squid, haproxy and tinyproxy; they open it, beside mitmproxy
 // and squid; and they hold idle tunnels. What is not installed is left out.
 //
+// The inspector of queued packets runs on a router in namespaces (root), beside
+// bare forwarding and a queue that accepts all.
+//
 // What was missed of the targets is printed and fails nothing; the exit status
 // is 1 if sstpwarden itself fails.
 //
@@ -34,6 +37,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -48,8 +52,8 @@ func main() {
 	}
 }
 
-// dispatch runs what the arguments say. "floor", "edge", "flood", "bare" and
-// "peer" are for the program's own use: it starts itself with them.
+// dispatch runs what the arguments say. "floor", "edge", "flood", "bare",
+// "peer", "naive" and "visit" are for the program's own use: it starts itself with them.
 func dispatch(ctx context.Context, args []string) error {
 	if len(args) > 0 {
 		switch args[0] {
@@ -61,6 +65,10 @@ func dispatch(ctx context.Context, args []string) error {
 			return runBare(args[1:])
 		case "peer":
 			return runPeer(args[1:])
+		case "naive":
+			return runNaive(args[1:])
+		case "visit":
+			return runVisitor(args[1:])
 		}
 	}
 	var o options
@@ -74,13 +82,15 @@ func dispatch(ctx context.Context, args []string) error {
 	if fs.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
-	if o.only != onlyProxy {
-		if err := o.run(ctx, os.Stdout); err != nil {
-			return err
+	for _, part := range []struct {
+		name string
+		run  func(context.Context, io.Writer) error
+	}{{onlyAudit, o.run}, {onlyProxy, o.runProxy}, {onlyNFQ, o.runRouter}} {
+		if o.only == "" || o.only == part.name {
+			if err := part.run(ctx, os.Stdout); err != nil {
+				return err
+			}
 		}
-	}
-	if o.only != onlyAudit {
-		return o.runProxy(ctx, os.Stdout)
 	}
 	return nil
 }
@@ -89,6 +99,7 @@ func dispatch(ctx context.Context, args []string) error {
 const (
 	onlyAudit = "audit"
 	onlyProxy = "proxy"
+	onlyNFQ   = "nfq"
 )
 
 // options are the command line's.
@@ -114,7 +125,7 @@ func (o *options) flags() *flag.FlagSet {
 	fs.StringVar(&o.dir, "dir", "", "where the captures are kept: a `FOLDER` (default: in the user's cache directory)")
 	fs.StringVar(&o.program, "program", filepath.Join("bin", "sstpwarden"), "the `FILE` to measure")
 	fs.StringVar(&o.sstp, "sstp", filepath.Join("pcaps", "testdata", "positive", "*.pcap"), "captures to copy SSTP connections from, a `PATTERN`; none is fine")
-	fs.StringVar(&o.only, "only", "", "measure one `PART` only, audit or proxy")
+	fs.StringVar(&o.only, "only", "", "measure one `PART` only, audit, proxy or nfq")
 	fs.StringVar(&o.squid, "squid", "squid", "the `PROGRAM` to measure the proxy beside; one that is built with OpenSSL opens TLS too")
 	fs.StringVar(&o.profiles, "profiles", "", "keep profiles of sstpwarden proxy in this `FOLDER`, which costs it some speed")
 	return fs
@@ -124,8 +135,8 @@ func (o *options) check() error {
 	if o.sizeMB < 1 || o.rounds < 1 || o.slowRounds < 1 {
 		return fmt.Errorf("-size, -rounds and -slow-rounds must be at least 1")
 	}
-	if o.only != "" && o.only != onlyAudit && o.only != onlyProxy {
-		return fmt.Errorf("-only %s: there are the parts %s and %s", o.only, onlyAudit, onlyProxy)
+	if o.only != "" && o.only != onlyAudit && o.only != onlyProxy && o.only != onlyNFQ {
+		return fmt.Errorf("-only %s: there are the parts %s, %s and %s", o.only, onlyAudit, onlyProxy, onlyNFQ)
 	}
 	if o.slowRounds > o.rounds {
 		o.slowRounds = o.rounds

@@ -32,7 +32,23 @@ type child struct {
 // addresses.
 func startChild(ctx context.Context, addresses []string, command ...string) (*child, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	c := &child{cmd: exec.CommandContext(ctx, command[0], command[1:]...), cancel: cancel, ended: make(chan struct{})}
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	c, err := begin(cmd, cmd.Start, cancel)
+	if err != nil {
+		return nil, err
+	}
+	for _, address := range addresses {
+		if err := c.await(ctx, address); err != nil {
+			c.stop()
+			return nil, fmt.Errorf("starting %s: %w%s", command[0], err, c.stderr.note())
+		}
+	}
+	return c, nil
+}
+
+// begin starts a program that cancel ends.
+func begin(cmd *exec.Cmd, start func() error, cancel context.CancelFunc) (*child, error) {
+	c := &child{cmd: cmd, cancel: cancel, ended: make(chan struct{})}
 	c.cmd.Stderr = &c.stderr
 	c.cmd.Cancel = func() error { return c.cmd.Process.Signal(syscall.SIGTERM) }
 	c.cmd.WaitDelay = stopPatience
@@ -40,22 +56,16 @@ func startChild(ctx context.Context, addresses []string, command ...string) (*ch
 	// however we end.
 	stdin, err := c.cmd.StdinPipe()
 	if err == nil {
-		c.stdin, err = stdin, c.cmd.Start()
+		c.stdin, err = stdin, start()
 	}
 	if err != nil {
 		cancel()
-		return nil, fmt.Errorf("starting %s: %w", command[0], err)
+		return nil, fmt.Errorf("starting %s: %w", cmd.Path, err)
 	}
 	go func() {
 		c.err = c.cmd.Wait()
 		close(c.ended)
 	}()
-	for _, address := range addresses {
-		if err := c.await(ctx, address); err != nil {
-			c.stop()
-			return nil, fmt.Errorf("starting %s: %w%s", command[0], err, c.stderr.note())
-		}
-	}
 	return c, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,18 +31,30 @@ type services [2]string
 type way struct {
 	proxy string // its address
 	hops  *services
+	pairs []pair // of which each connection is made between the next
+	next  *atomic.Uint32
+}
+
+// A pair is where a connection begins and where it leads.
+type pair struct {
+	from net.Addr
+	to   services
 }
 
 // open opens a connection to a service.
 func (w way) open(ctx context.Context, peer services, s service) (*net.TCPConn, error) {
 	first := peer[s]
+	d := net.Dialer{Timeout: exchangePatience}
 	switch {
+	case w.pairs != nil:
+		p := w.pairs[int(w.next.Add(1))%len(w.pairs)]
+		d.LocalAddr, first = p.from, p.to[s]
 	case w.proxy != "":
 		first = w.proxy
 	case w.hops != nil:
 		first = w.hops[s]
 	}
-	conn, err := (&net.Dialer{Timeout: exchangePatience}).DialContext(ctx, "tcp", first)
+	conn, err := d.DialContext(ctx, "tcp", first)
 	if err != nil {
 		return nil, err
 	}

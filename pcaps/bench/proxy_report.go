@@ -63,7 +63,7 @@ func (d *discipline) table(entrants []*entrant) string {
 			s := spreadOf(values)
 			row[4], row[5] = number3(s.median), between(s)
 		}
-		if e.begin != nil && d.each != "" {
+		if spreadOf(figures(results, costOf)).high > 0 && d.each != "" {
 			row[6] = fmt.Sprintf("%.0f", spreadOf(figures(results, busyOf)).median)
 			row[7] = number3(spreadOf(figures(results, costOf)).median * d.scale)
 		}
@@ -150,18 +150,23 @@ func proxyTargets(forward, open []*entrant, idle []*holding) []target {
 
 // target compares our figure with another's.
 func (d *discipline) target(entrants []*entrant, with string, want float64) target {
+	return d.targetOf(entrants, oursName, with, want)
+}
+
+// targetOf compares one entrant's figure with another's.
+func (d *discipline) targetOf(entrants []*entrant, name, with string, want float64) target {
 	t := target{what: d.short + ", of " + with, got: notMeasured, want: ratio(want) + "x"}
 	if want > 1 {
 		t.aim = ratio(2*want) + "x"
 	}
-	ours, other := entrantNamed(entrants, oursName), entrantNamed(entrants, with)
+	ours, other := entrantNamed(entrants, name), entrantNamed(entrants, with)
 	values := d.compared(ours, other, valueOf)
 	if len(values) == 0 {
 		return t
 	}
 	got := spreadOf(values).median
 	t.got, t.met, t.out = ratio(got)+"x", got >= want, want > 1 && got >= 2*want
-	if costs := d.compared(other, ours, costOf); len(costs) > 0 {
+	if costs := d.compared(other, ours, costOf); len(costs) > 0 && spreadOf(costs).high > 0 {
 		t.note = fmt.Sprintf(" (%sx by CPU time)", ratio(spreadOf(costs).median))
 	}
 	return t
@@ -191,11 +196,18 @@ func (h *holding) target() target {
 
 // proxyNoise says how quiet the machine was.
 func proxyNoise(before, after string, forward, open []*entrant, took time.Duration) string {
+	return noiseOf(before, after, took, contested{forward, forwarding}, contested{open, opening})
+}
+
+// Contested are entrants and what they were measured in.
+type contested struct {
+	entrants    []*entrant
+	disciplines []*discipline
+}
+
+func noiseOf(before, after string, took time.Duration, parts ...contested) string {
 	worst, where := 0.0, "nowhere"
-	for _, part := range []struct {
-		entrants    []*entrant
-		disciplines []*discipline
-	}{{forward, forwarding}, {open, opening}} {
+	for _, part := range parts {
 		for _, e := range part.entrants {
 			for _, d := range part.disciplines {
 				if len(e.results[d.title]) < 2 {
