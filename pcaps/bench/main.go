@@ -82,6 +82,9 @@ func dispatch(ctx context.Context, args []string) error {
 	if fs.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
+	if err := o.checkPart(); err != nil {
+		return err
+	}
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, io.Writer) error
@@ -135,9 +138,6 @@ func (o *options) check() error {
 	if o.sizeMB < 1 || o.rounds < 1 || o.slowRounds < 1 {
 		return fmt.Errorf("-size, -rounds and -slow-rounds must be at least 1")
 	}
-	if o.only != "" && o.only != onlyAudit && o.only != onlyProxy && o.only != onlyNFQ {
-		return fmt.Errorf("-only %s: there are the parts %s, %s and %s", o.only, onlyAudit, onlyProxy, onlyNFQ)
-	}
 	if o.slowRounds > o.rounds {
 		o.slowRounds = o.rounds
 	}
@@ -156,6 +156,13 @@ func (o *options) check() error {
 		o.dir = filepath.Join(cache, "sstpwarden-bench")
 	}
 	return os.MkdirAll(o.dir, 0o755)
+}
+
+func (o *options) checkPart() error {
+	if o.only != "" && o.only != onlyAudit && o.only != onlyProxy && o.only != onlyNFQ {
+		return fmt.Errorf("-only %s: there are the parts %s, %s and %s", o.only, onlyAudit, onlyProxy, onlyNFQ)
+	}
+	return nil
 }
 
 func isFile(path string) bool {
