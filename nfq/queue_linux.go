@@ -67,19 +67,47 @@ func (q *Queue) open() error {
 }
 
 func (q *Queue) bind() (err error) {
-	if q.proc, err = os.Open(kernelFile); err != nil {
-		return fmt.Errorf("opening the kernel's list of queues, which needs NETFILTER_NETLINK_QUEUE (module nfnetlink_queue): %w", err)
-	}
 	if q.nf, err = nfqueue.Open(q.config.library()); err != nil {
-		return errors.Join(err, q.proc.Close())
+		return err
 	}
 	if err = q.set(); err == nil {
-		err = q.register()
+		// Binding has the kernel load the module whose list this is.
+		bound := q.register()
+		if q.proc, err = os.Open(kernelFile); err != nil {
+			err = fmt.Errorf("opening the kernel's list of queues, which needs NETFILTER_NETLINK_QUEUE (module nfnetlink_queue): %w", err)
+		}
+		err = errors.Join(q.taken(bound), err)
 	}
 	if err != nil {
-		return errors.Join(err, q.nf.Close(), q.proc.Close())
+		return errors.Join(err, q.unbind())
 	}
 	return nil
+}
+
+// taken says of an error in binding that another process has the queue, if it has.
+func (q *Queue) taken(err error) error {
+	if q.proc == nil || !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EBUSY) {
+		return err
+	}
+	if _, listed := readKernelCounts(q.proc, q.config.Number); listed == nil {
+		return fmt.Errorf("%w (%w)", ErrQueueTaken, err)
+	}
+	return err
+}
+
+// unbind lets go of what bind got before it failed.
+func (q *Queue) unbind() error {
+	if q.stop != nil { // it was registered
+		close(q.quit)
+		q.stop()
+		q.stop = nil
+	}
+	err := q.nf.Close()
+	if q.proc != nil {
+		err = errors.Join(err, q.proc.Close())
+		q.proc = nil
+	}
+	return err
 }
 
 // library is the configuration as the library wants it.
@@ -125,20 +153,10 @@ func (q *Queue) register() error {
 	ctx, stop := context.WithCancel(context.Background())
 	if err := q.nf.RegisterWithErrorFunc(ctx, q.early, q.takeOver); err != nil {
 		stop()
-		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EBUSY) {
-			if _, listed := readKernelCounts(q.proc, q.config.Number); listed == nil {
-				return fmt.Errorf("%w (%w)", ErrQueueTaken, err)
-			}
-		}
 		return err
 	}
 	q.stop = stop
-	if err := q.nf.Con.SetReadDeadline(past); err != nil {
-		close(q.quit)
-		stop()
-		return err
-	}
-	return nil
+	return q.nf.Con.SetReadDeadline(past)
 }
 
 // wait waits, on the library's goroutine, for Run, or for Close to come before it.

@@ -35,7 +35,7 @@ const (
 const oneWay = "6ms"
 
 // patience is how long anything may take that is going to happen.
-const patience = 30 * time.Second
+var patience = 30 * time.Second
 
 // A lab is what one test uses: namespaces, programs in them, a folder for what
 // they leave behind.

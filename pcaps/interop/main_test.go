@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"sstpwarden/pcaps/interop/stock"
 	"sstpwarden/pcaps/interop/uml"
 )
 
@@ -28,7 +29,14 @@ const (
 	roleWeb      = "web"   // is the office's web server
 )
 
-// guestDir is where the guest finds this binary, sstplab, and the place for logs.
+// stockPrefix begins the names of the tests that run on Debian's own kernel; the
+// others run on User-Mode Linux, which is faster.
+const stockPrefix = "TestStock"
+
+// slowVariable, if it is set, tells a run of this binary that it is on the slow machine.
+const slowVariable = "INTEROP_SLOW"
+
+// guestDir is where the guest finds this binary, the programs, and the place for logs.
 const guestDir = "/out"
 
 func TestMain(m *testing.M) {
@@ -37,6 +45,9 @@ func TestMain(m *testing.M) {
 	case role == roleWeb:
 		fmt.Fprintln(os.Stderr, serveWeb(flag.Arg(0)))
 		os.Exit(1)
+	case role == roleGuest && os.Getenv(slowVariable) != "":
+		patience *= 4
+		os.Exit(m.Run())
 	case role == roleGuest, flag.Lookup("test.list").Value.String() != "":
 		os.Exit(m.Run())
 	}
@@ -50,7 +61,7 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// runGuest runs this binary in the guest and returns its exit status.
+// runGuest runs this binary in the guests and returns its exit status.
 func runGuest(ctx context.Context) (int, error) {
 	if os.Geteuid() != 0 {
 		return 0, errors.New("these tests need root: they mount, install packages and make network namespaces in their guest")
@@ -68,16 +79,65 @@ func runGuest(ctx context.Context) (int, error) {
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	began := time.Now()
-	m := uml.Machine{Dir: dir, Output: os.Stdout}
-	status, err := m.Run(ctx, fmt.Sprintf("%s=%s exec ./interop.test %s\n", roleVariable, roleGuest, strings.Join(args, " ")))
-	fmt.Fprintf(os.Stderr, "interop: the guest ran for %.0f s\n", time.Since(began).Seconds())
+	of, err := testsOf(ctx)
+	if err != nil {
+		return 0, err
+	}
+	status := 0
+	for _, g := range []struct {
+		name string
+		env  string
+		skip []string
+		run  func(context.Context, string) (int, error)
+	}{
+		{"User-Mode Linux", "", of.stock, (&uml.Machine{Dir: dir, Output: os.Stdout}).Run},
+		{"Debian's kernel", slowVariable + "=1 ", of.others, (&stock.Machine{Dir: dir, Kernel: filepath.Join(dir, "..", "kernel"), Output: os.Stdout}).Run},
+	} {
+		if !anyLeft(of, g.skip) {
+			continue
+		}
+		began := time.Now()
+		skip := "'-test.skip=^(" + strings.Join(g.skip, "|") + ")$'"
+		got, runErr := g.run(ctx, fmt.Sprintf("%s%s=%s exec ./interop.test %s %s\n", g.env, roleVariable, roleGuest, strings.Join(args, " "), skip))
+		fmt.Fprintf(os.Stderr, "interop: %s ran for %.0f s\n", g.name, time.Since(began).Seconds())
+		status, err = max(status, got), errors.Join(err, runErr)
+	}
 	if err == nil && status == 0 && os.Getenv("INTEROP_KEEP") == "" {
 		return 0, os.RemoveAll(dir)
 	}
 	fmt.Fprintf(os.Stderr, "interop: logs, captures and secrets are in %s\n", dir)
 	return status, err
 }
+
+// tests are the names of those that were asked for, by where they run.
+type tests struct{ stock, others []string }
+
+// testsOf asks this binary which of its tests were asked for.
+func testsOf(ctx context.Context) (tests, error) {
+	pattern := flag.Lookup("test.run").Value.String()
+	if top, _, nested := strings.Cut(pattern, "/"); nested {
+		pattern = top
+	}
+	if pattern == "" {
+		pattern = "."
+	}
+	out, err := exec.CommandContext(ctx, os.Args[0], "-test.list="+pattern).Output()
+	if err != nil {
+		return tests{}, fmt.Errorf("listing the tests: %w", err)
+	}
+	var all tests
+	for _, name := range strings.Fields(string(out)) {
+		if strings.HasPrefix(name, stockPrefix) {
+			all.stock = append(all.stock, name)
+		} else {
+			all.others = append(all.others, name)
+		}
+	}
+	return all, nil
+}
+
+// anyLeft says whether there are tests besides those.
+func anyLeft(all tests, skip []string) bool { return len(all.stock)+len(all.others) > len(skip) }
 
 // prepare makes the folder that the guest shares and puts the binaries there.
 func prepare(ctx context.Context) (dir string, err error) {
@@ -102,14 +162,21 @@ func prepare(ctx context.Context) (dir string, err error) {
 	if err := copyFile(filepath.Join(dir, "interop.test"), self); err != nil {
 		return "", err
 	}
-	built := filepath.Join(dir, "sstplab")
-	if ready := os.Getenv("SSTPLAB"); ready != "" {
-		return dir, copyFile(built, ready)
-	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", built, "sstpwarden/cmd/sstplab")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building sstplab: %w\n%s", err, out)
+	for _, program := range []struct{ name, ready string }{
+		{"sstplab", os.Getenv("SSTPLAB")}, {"sstpwarden", os.Getenv("SSTPWARDEN")},
+	} {
+		built := filepath.Join(dir, program.name)
+		if program.ready != "" {
+			if err := copyFile(built, program.ready); err != nil {
+				return "", err
+			}
+			continue
+		}
+		cmd := exec.CommandContext(ctx, "go", "build", "-o", built, "sstpwarden/cmd/"+program.name)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("building %s: %w\n%s", program.name, err, out)
+		}
 	}
 	return dir, nil
 }

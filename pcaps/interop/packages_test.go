@@ -14,6 +14,10 @@ import (
 // that has it.
 var needed = []struct{ file, debian string }{
 	{"/usr/bin/linux.uml", "user-mode-linux"},
+	{"/usr/bin/qemu-system-x86_64", "qemu-system-x86"},
+	{"/bin/busybox", "busybox-static"},
+	{"/usr/bin/cpio", "cpio"},
+	{"/usr/sbin/nft", "nftables"},
 	{"/sbin/modprobe", "kmod"},
 	{"/usr/bin/cc", "gcc"},
 	{"/usr/include/stdio.h", "libc6-dev"},
