@@ -42,9 +42,15 @@ func queueCount(c *daemon.Config) int {
 
 // openNFQ opens everything that the configuration names. From then on packets wait.
 func openNFQ(ctx context.Context, c *daemon.Config, path string) (*nfqService, error) {
+	// Packets are never held, those that carry events elsewhere among them.
+	waits := c.Events.WhenFull == daemon.WhenFullWait
+	c.Events.WhenFull = daemon.WhenFullLose
 	d, err := daemon.New(ctx, *c, policies.PointNFQ)
 	if err != nil {
 		return nil, err
+	}
+	if waits {
+		d.Logger().Warn("events that do not fit are lost, whatever events.when_full says: packets cannot wait for them")
 	}
 	s := &nfqService{daemon: d, config: d.Config()}
 	s.bans = newBanner(s)
@@ -66,9 +72,7 @@ func (s *nfqService) open(path string) error {
 		_, err := s.counters()
 		return err
 	})
-	if s.config.Events.WhenFull == daemon.WhenFullLose { // else who takes no events holds packets up
-		s.daemon.AddLive("queues", s.alive)
-	}
+	s.daemon.AddLive("queues", s.alive)
 	s.daemon.Handle("GET /rules", http.HandlerFunc(s.serveRules))
 	s.daemon.Handle("GET /bans", http.HandlerFunc(s.bans.serveList))
 	s.daemon.Handle("DELETE /bans", http.HandlerFunc(s.bans.serveRemove))

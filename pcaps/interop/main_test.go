@@ -126,7 +126,7 @@ func testsOf(ctx context.Context) (tests, error) {
 		return tests{}, fmt.Errorf("listing the tests: %w", err)
 	}
 	var all tests
-	for _, name := range strings.Fields(string(out)) {
+	for name := range strings.FieldsSeq(string(out)) {
 		if strings.HasPrefix(name, stockPrefix) {
 			all.stock = append(all.stock, name)
 		} else {
