@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"kernel.org/pub/linux/libs/security/libcap/cap"
 
@@ -101,6 +102,11 @@ func (s *proxyService) open(path string) error {
 	return daemon.DropPrivileges(s.config.User, s.capabilities())
 }
 
+// comeTime is how long connections may take to come to the listener that were on their
+// way when new ones began to go past: most take a moment, and a client that is gone
+// never comes.
+const comeTime = 3 * time.Second
+
 // run serves until ctx is done.
 func (s *proxyService) run(ctx context.Context) error {
 	for _, l := range s.listeners {
@@ -110,25 +116,38 @@ func (s *proxyService) run(ctx context.Context) error {
 		accepting, stop := context.WithCancel(context.WithoutCancel(ctx))
 		defer stop()
 		defer context.AfterFunc(ctx, func() {
-			if err := s.letPast(); err != nil {
-				s.daemon.Logger().Warn("removing the firewall's rules", "error", err)
-			}
+			s.letPast()
 			stop()
 		})()
-		return s.server.Serve(accepting, s.daemon.Hard(), s.listeners...)
+		err := s.server.Serve(accepting, s.daemon.Hard(), s.listeners...)
+		s.linger()
+		return err
 	})
 	return errors.Join(err, s.close())
 }
 
 // letPast has new connections go past the proxy, before it stops taking them.
-// With TPROXY they do so as soon as nobody listens, and those that there are need
-// the rules to their end.
-func (s *proxyService) letPast() error {
+func (s *proxyService) letPast() {
 	rules := s.rules.Load()
-	if rules == nil || s.config.Proxy.Transparent.Mode == daemon.ModeTPROXY {
-		return nil
+	if rules == nil {
+		return
 	}
-	return rules.LetPast()
+	ctx, cancel := context.WithTimeout(s.daemon.Hard(), comeTime)
+	defer cancel()
+	if err := rules.LetPast(ctx); err != nil {
+		s.daemon.Logger().Warn("a new connection may be refused until the proxy has stopped", "error", err)
+	}
+}
+
+// linger keeps the rules until the last words of connections have arrived.
+func (s *proxyService) linger() {
+	rules := s.rules.Load()
+	if rules == nil {
+		return
+	}
+	if err := rules.Linger(s.daemon.Hard()); err != nil {
+		s.daemon.Logger().Warn("the end of a connection may not have arrived", "error", err)
+	}
 }
 
 func (s *proxyService) removeRules() error {

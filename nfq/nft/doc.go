@@ -25,6 +25,11 @@
 // Connections that were there before are left alone in both modes. What is not TCP is
 // not looked at: a client that may speak QUIC goes past.
 //
+// A proxy that stops loses no connection if it does so in this order: [Installed.LetPast],
+// accept what waits and close the listener, let end what runs, [Installed.Linger],
+// [Installed.Close]. Only where SYN cookies stand for a connection is it lost whose handshake
+// is under way when the listener closes.
+//
 // # The inspector
 //
 // [InspectTable] makes the table inet sstpwarden, [SetupInspect] installs it, and

@@ -125,6 +125,7 @@ const (
 	CountEstablished  = "established"   // TPROXY: of connections that sockets of this host hold
 	CountResumed      = "resumed"       // TPROXY: of proxied connections whose socket is not found: SYN cookies
 	CountNotNew       = "not_new"       // not the first of a connection, and none of a proxied one
+	CountPast         = "past"          // new, while the proxy is about to stop: only after LetPast
 	CountStopped      = "stopped"       // TPROXY, fail-closed: nobody listens
 	CountNotTCP       = "not_tcp"       // another protocol
 	CountToHost       = "to_host"       // for this host itself

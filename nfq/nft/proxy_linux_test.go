@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 )
 
@@ -468,37 +467,5 @@ func TestOriginalDstNotRedirected(t *testing.T) {
 	s.Close()
 	if _, err := OriginalDst(s.(*net.TCPConn)); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("closed: %v", err)
-	}
-}
-
-// When the proxy is about to stop, new connections go past it, and those that were
-// redirected go on.
-func TestRedirectLetPast(t *testing.T) {
-	l := newLab(t)
-	o := ProxyOptions{Mode: Redirect, Port: proxyPort, FailOpen: true}
-	l.router.proxy(o)
-	in := l.router.setup(o)
-	var running []*net.TCPConn
-	for _, server := range []string{server4, server6} {
-		conn, err := l.client.dial("", server, 443, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		if got, err := line(conn); err != nil || !strings.HasPrefix(got, "proxy") {
-			t.Fatalf("got %q, %v", got, err)
-		}
-		running = append(running, conn)
-	}
-	if err := in.LetPast(); err != nil {
-		t.Fatal(err)
-	}
-	l.client.wantAnswer("", server4, 443, "server "+client4)
-	l.client.wantAnswer("", server6, 443, "server "+client6)
-	for _, conn := range running {
-		fmt.Fprintln(conn, "still there")
-		if got, err := line(conn); err != nil || got != "still there" {
-			t.Errorf("the running connection got %q, %v", got, err)
-		}
 	}
 }

@@ -26,6 +26,7 @@ type Installed struct {
 	owns   bool            // the table goes with conn
 	keeps  bool            // the table stays when this is closed
 	routes *netlink.Handle // nil without routing
+	diag   *diag           // of the proxy's sockets; nil but for the proxy
 }
 
 // Setup installs the proxy's table and what routing it needs. What an earlier run left is
@@ -77,6 +78,7 @@ func setup(o ProxyOptions, owned nftables.TableFlags) (*Installed, error) {
 			return nil, errors.Join(explain(err, proxyProbes(o.Mode)), in.Close())
 		}
 	}
+	in.diag = openDiag(o)
 	return in, nil
 }
 
@@ -140,9 +142,11 @@ func (in *Installed) Warning() error { return in.warning }
 // Table is what was installed.
 func (in *Installed) Table() Table { return in.table }
 
-// Close removes the table, unless InspectOptions.Keep is set, then the routing. Connections
-// that have been redirected live as long as their sockets. If it comes before the listener
-// is closed, new connections go past and none is refused; the same goes for queues.
+// Close removes the table, unless InspectOptions.Keep is set, then the routing. It takes
+// the proxy's connections with it: with the last rule that needs them, the kernel stops to
+// track connections and to translate their addresses, and what is routed here by a mark
+// is not any more. Use LetPast and Linger before it to lose none. Queues are best read until
+// it returns.
 func (in *Installed) Close() error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -153,7 +157,7 @@ func (in *Installed) Close() error {
 	if !in.owns && !in.keeps { // an owned one goes with the socket, which takes no capability
 		_, err = remove(in.conn, in.table.Name)
 	}
-	err = errors.Join(err, in.conn.CloseLasting())
+	err = errors.Join(err, in.conn.CloseLasting(), in.diag.close())
 	in.conn = nil
 	if in.routes != nil {
 		_, rerr := removeRouting(in.routes)
@@ -162,25 +166,6 @@ func (in *Installed) Close() error {
 	}
 	if err != nil {
 		return fmt.Errorf("removing table inet %s: %w", in.table.Name, hint(err))
-	}
-	return nil
-}
-
-// LetPast takes the rules out of the proxy's table: new connections go past. The table
-// stays, because with its last chain of type nat the kernel would stop to translate for
-// those that were redirected. It is for Redirect.
-func (in *Installed) LetPast() error {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.conn == nil {
-		return nil
-	}
-	table := &nftables.Table{Name: in.table.Name, Family: nftables.TableFamilyINet}
-	for _, c := range in.table.Chains {
-		in.conn.FlushChain(&nftables.Chain{Table: table, Name: c.Name})
-	}
-	if err := in.conn.Flush(); err != nil {
-		return fmt.Errorf("taking the rules out of table inet %s: %w", in.table.Name, hint(err))
 	}
 	return nil
 }
