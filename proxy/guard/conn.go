@@ -30,6 +30,7 @@ type conn struct {
 	taken    *Taken
 	sawEOF   time.Time // when the client stopped sending; zero before
 	headFrom time.Time // when the wait for the head, or since its first byte the head, began
+	begun    bool      // the first head has come
 
 	// What belongs to writing.
 	wr      sync.Mutex
@@ -44,8 +45,9 @@ type conn struct {
 	err   error             // the first that counts
 	read  deadline
 	write deadline
-	// With idle and stopping both true, reading ends.
+	// With idle and stopping both true, reading ends by stopBy.
 	idle, stopping bool
+	stopBy         time.Time
 	closed         bool
 	lingers        bool // what the client still sends is read before closing
 
@@ -70,12 +72,14 @@ const (
 )
 
 func newConn(raw net.Conn, early []byte, o Options) *conn {
+	now := time.Now()
 	c := &conn{
 		raw:      raw,
 		o:        o,
 		done:     make(chan struct{}),
 		wake:     make(chan struct{}, 1),
-		headFrom: time.Now(),
+		headFrom: now,
+		stopBy:   now.Add(firstTime),
 	}
 	c.in.add(early)
 	return c
@@ -246,6 +250,10 @@ func (c *conn) failure() error {
 	return c.err
 }
 
+// firstTime is what a connection has for its first head although Serve's context is
+// done: who has just connected cannot know that, and is about to send one.
+const firstTime = time.Second
+
 // stop is called when Serve's context is done.
 func (c *conn) stop() {
 	c.mu.Lock()
@@ -254,8 +262,16 @@ func (c *conn) stop() {
 	c.read.apply(c)
 }
 
+// begin says that the first head has come.
+func (c *conn) begin() {
+	c.begun = true
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopBy = longAgo
+}
+
 func (c *conn) mustStop() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.stopping
+	return c.stopping && !time.Now().Before(c.stopBy)
 }

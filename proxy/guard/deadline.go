@@ -22,7 +22,7 @@ var longAgo = time.Unix(1, 0)
 func (d *deadline) apply(c *conn) {
 	t := earlier(d.theirs, d.ours)
 	if c.stopping && c.idle {
-		t = longAgo
+		t = earlier(t, c.stopBy)
 	}
 	if !t.Equal(d.set) {
 		d.set = t

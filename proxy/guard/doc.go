@@ -35,8 +35,9 @@
 // always after an answer unless a response is under way; the timeouts of
 // [Options]; an error of the functions Read and Written; and the context. When
 // the context is done, idle connections are closed at once and others when
-// their current request has been answered. Closing the connection itself is
-// safe at any time and ends all at once.
+// their current request has been answered; one that is not a second old may still
+// bring its first. Closing the connection itself is safe at any time and ends all
+// at once.
 //
 // A client that shuts down its sending side behind a request is still answered,
 // however long the response is, as long as something is written to it every

@@ -24,6 +24,9 @@ func (c *conn) readHead(buf []byte) error {
 			head, n, err := c.scan.Request(c.in.b)
 			switch {
 			case err == nil:
+				if !c.begun {
+					c.begin()
+				}
 				return c.judge(&head, n)
 			case !errors.Is(err, io.ErrUnexpectedEOF):
 				return c.refuseSyntax(err)

@@ -222,6 +222,34 @@ func TestStopIdle(t *testing.T) {
 	}
 }
 
+// A connection that began when its context was about to end, or had ended, has a moment
+// for a first request, and none for a second.
+func TestStopFirst(t *testing.T) {
+	const request = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+	for _, late := range []bool{false, true} {
+		for _, sent := range []string{"", request, request + request} {
+			inBubble(t, Options{}, func(t *testing.T, b *bubble) {
+				b.cancel()
+				if late {
+					time.Sleep(firstTime / 2)
+				}
+				go io.WriteString(b.client, sent)
+				out, err := b.answer()
+				var want []string
+				if sent != "" {
+					want = []string{"200 GET /a 0"}
+				}
+				if diff := cmp.Diff(want, responses(t, out)); diff != "" || err != nil {
+					t.Error(err, diff)
+				}
+				if sent == "" && b.took != firstTime {
+					t.Errorf("ended after %v", b.took)
+				}
+			})
+		}
+	}
+}
+
 // A request that has begun is served to its end, one behind it is not.
 func TestStopBusy(t *testing.T) {
 	for _, begun := range []string{"GET /", "GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b"} {
