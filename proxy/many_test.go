@@ -160,7 +160,7 @@ func TestListenerFails(t *testing.T) {
 	s := New(Config{})
 	done := make(chan error, 1)
 	go func() {
-		done <- s.Serve(t.Context(), t.Context(), Listener{&failing{Listener: ln, left: 2}, event.ModeExplicit})
+		done <- s.Serve(t.Context(), t.Context(), Listener{&failing{TCPListener: ln.(*net.TCPListener), left: 2}, event.ModeExplicit})
 	}()
 	if err := <-done; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("got %v", err)
@@ -169,7 +169,7 @@ func TestListenerFails(t *testing.T) {
 
 // A failing listener has no descriptors for a while, and is closed then.
 type failing struct {
-	net.Listener
+	*net.TCPListener
 	left int
 }
 

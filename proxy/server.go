@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,9 +48,10 @@ func New(c Config) *Server {
 
 func (s *Server) now() time.Time { return time.Now() }
 
-// Serve serves the clients of all listeners until ctx is done. Then it takes no
-// more, lets those that are there go on for as long as stop is not done, and ends
-// them. The error is a listener's.
+// Serve serves the clients of all listeners until ctx is done. Then it takes those
+// that the kernel has accepted already and no more, closes the listeners, lets who is
+// there go on for as long as stop is not done, and ends them. The error is a
+// listener's.
 func (s *Server) Serve(ctx, stop context.Context, listeners ...Listener) error {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -63,11 +65,12 @@ func (s *Server) Serve(ctx, stop context.Context, listeners ...Listener) error {
 	s.stopping = accepting
 	var loops sync.WaitGroup
 	for _, l := range listeners {
-		context.AfterFunc(accepting, func() { _ = l.Close() })
+		defer context.AfterFunc(accepting, l.wake)()
 		loops.Go(func() {
-			if err := s.accept(background, accepting, l); err != nil {
+			if err := s.accept(background, accepting, stop, l); err != nil {
 				fail(err)
 			}
+			_ = l.Close()
 		})
 	}
 	loops.Wait()
@@ -94,36 +97,27 @@ func (s *Server) Serve(ctx, stop context.Context, listeners ...Listener) error {
 	return failed
 }
 
-// A Listener is where clients come in, and how.
-type Listener struct {
-	net.Listener
-	Mode string // event.ModeExplicit, event.ModeRedirect or event.ModeTPROXY
-}
-
-// accept takes connections until accepting is done.
-func (s *Server) accept(ctx, accepting context.Context, l Listener) error {
+// accept takes connections until accepting is done, and then those that wait.
+func (s *Server) accept(ctx, accepting, stop context.Context, l Listener) error {
 	var pause time.Duration
-	for {
+	for accepting.Err() == nil || stop.Err() == nil && l.waiting() {
 		conn, err := l.Accept()
-		if accepting.Err() != nil {
-			if err == nil {
-				_ = conn.Close()
-			}
-			return nil
-		}
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return err
-			}
+		switch {
+		case err == nil:
+			pause = 0
+			s.running.Go(func() { s.serve(ctx, conn.(*net.TCPConn), l.Mode) })
+		case errors.Is(err, os.ErrDeadlineExceeded): // that of wake
+			l.rest()
+		case errors.Is(err, net.ErrClosed):
+			return err
+		default:
 			// Of memory or descriptors there may be more in a moment.
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 			s.log.warn("accept", "accepting a connection", "err", err)
 			time.Sleep(pause)
-			continue
 		}
-		pause = 0
-		s.running.Go(func() { s.serve(ctx, conn.(*net.TCPConn), l.Mode) })
 	}
+	return nil
 }
 
 // serve serves one connection of a client.
