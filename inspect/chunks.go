@@ -1,10 +1,14 @@
 package inspect
 
-// chunks passes over a chunked body (RFC 9112, Section 7.1).
+// chunks parts the data of a chunked body from what is around it (RFC 9112,
+// Section 7.1).
 type chunks struct {
-	state chunkState
-	left  uint64 // of the chunk's data
-	empty bool   // the trailer line is empty so far
+	state  chunkState
+	left   uint64 // of the chunk's data
+	digits bool   // the size has one
+	empty  bool   // the trailer line is empty so far
+	looked bool   // what the data begins with is known
+	broken bool   // these are no chunks
 }
 
 type chunkState uint8
@@ -17,23 +21,23 @@ const (
 	chunkTrailer
 )
 
-// skip gives how many bytes of b belong to the body, and whether it ended.
-func (c *chunks) skip(b []byte) (n int, done bool) {
+// next gives the next data in b, without copying it, how many bytes of b it ends
+// behind, and whether the body ended there.
+func (c *chunks) next(b []byte) (data []byte, n int, done bool) {
 	for n < len(b) {
 		if c.state == chunkData {
-			k := min(c.left, uint64(len(b)-n))
-			n += int(k)
-			if c.left -= k; c.left == 0 {
+			k := int(min(c.left, uint64(len(b)-n)))
+			if c.left -= uint64(k); c.left == 0 {
 				c.state = chunkEnd
 			}
-			continue
-		}
-		if c.step(b[n]) {
-			return n + 1, true
+			return b[n : n+k], n + k, false
 		}
 		n++
+		if c.step(b[n-1]) {
+			return nil, n, true
+		}
 	}
-	return n, false
+	return nil, n, false
 }
 
 // step takes one byte outside a chunk's data and says whether the body ended.
@@ -41,9 +45,10 @@ func (c *chunks) step(b byte) (done bool) {
 	switch c.state {
 	case chunkSize:
 		if d, ok := hexDigit(b); ok && c.left < 1<<59 {
-			c.left = c.left<<4 | d
+			c.left, c.digits = c.left<<4|d, true
 			return false
 		}
+		c.broken = c.broken || !c.digits
 		c.state = chunkExtension
 		fallthrough
 	case chunkExtension:
@@ -56,8 +61,9 @@ func (c *chunks) step(b byte) (done bool) {
 			c.state = chunkData
 		}
 	case chunkEnd:
+		c.broken = c.broken || b != '\r' && b != '\n'
 		if b == '\n' {
-			c.state = chunkSize
+			c.state, c.digits = chunkSize, false
 		}
 	case chunkTrailer:
 		switch b {
@@ -70,7 +76,7 @@ func (c *chunks) step(b byte) (done bool) {
 		default:
 			c.empty = false
 		}
-	case chunkData: // skip passes over it
+	case chunkData: // next gives it
 	}
 	return false
 }

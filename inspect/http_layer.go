@@ -46,8 +46,7 @@ func (h *httpLayer) feed(f *Flow, s Segment) {
 	}
 	for len(s.Data) > 0 && !h.dead && !f.closed {
 		if h.answersTunnel(s.Direction, side) {
-			s.Data = side.take(s.Data)
-			side.state = httpRaw
+			s.Data = h.enterAnswer(f, side, s)
 		}
 		switch side.state {
 		case httpHead:
@@ -61,14 +60,9 @@ func (h *httpLayer) feed(f *Flow, s Segment) {
 				side.state = httpHead
 			}
 		case httpChunked:
-			n, done := side.chunks.skip(s.Data)
-			s.Data = s.Data[n:]
-			if done {
-				side.state, side.chunks = httpHead, chunks{}
-			}
+			s.Data = h.readChunks(f, side, s)
 		case httpRaw:
-			h.readRaw(f, s)
-			return
+			s.Data = h.readTunnel(f, side, s)
 		case httpLost:
 			if !side.resumes(s) {
 				return
@@ -87,13 +81,29 @@ func (h *httpLayer) answersTunnel(d Direction, side *httpSide) bool {
 		return false
 	}
 	switch side.state {
-	case httpFirst, httpBody, httpChunked, httpUntilEnd:
+	case httpFirst:
+		return side.after != httpChunked // there its first bytes tell whether it is
+	case httpBody, httpChunked, httpUntilEnd:
 		return true
 	case httpLost:
 		return side.missed
 	default:
 		return false
 	}
+}
+
+// enterAnswer turns the server's body into the tunnel's other half, and returns
+// what is to be read of it.
+func (h *httpLayer) enterAnswer(f *Flow, side *httpSide, s Segment) []byte {
+	if side.state != httpChunked {
+		side.state = httpRaw
+		return side.take(s.Data)
+	}
+	side.state, side.framed = httpRaw, true
+	if held := side.take(nil); len(held) > 0 {
+		h.readRaw(f, Segment{Direction: s.Direction, Time: s.Time, Data: held})
+	}
+	return s.Data
 }
 
 // readHead takes what it can of a head and returns the bytes behind it.
@@ -178,6 +188,54 @@ func (h *httpLayer) readFirst(f *Flow, side *httpSide, s Segment) (rest []byte) 
 	}
 	side.state = side.after
 	return whole
+}
+
+// readChunks passes over a chunked body and returns what it has not read yet. At
+// the first bytes of the data it looks as readFirst does.
+func (h *httpLayer) readChunks(f *Flow, side *httpSide, s Segment) (rest []byte) {
+	data, n, done := side.chunks.next(s.Data)
+	rest = s.Data[n:]
+	if done {
+		side.state, side.buf, side.chunks = httpHead, nil, chunks{}
+		return rest
+	}
+	if len(data) == 0 || side.chunks.looked {
+		return rest
+	}
+	cut := len(side.buf) > 0
+	whole := side.take(data)
+	yes, maybe := beginsControl(whole)
+	if maybe {
+		side.hold(whole, cut)
+		return rest
+	}
+	side.chunks.looked = true
+	if yes {
+		side.framed = true
+		h.enterRaw(f, side, s, whole)
+	}
+	return rest
+}
+
+// readTunnel hands on the tunnel's bytes and returns those that it has not read
+// yet: where they come in chunks, one chunk's at a time.
+func (h *httpLayer) readTunnel(f *Flow, side *httpSide, s Segment) (rest []byte) {
+	if side.framed {
+		data, n, done := side.chunks.next(s.Data)
+		switch {
+		case side.chunks.broken:
+			side.framed = false
+		case done:
+			side.state, side.framed, side.chunks = httpHead, false, chunks{}
+			return s.Data[n:]
+		default:
+			s.Data, rest = data, s.Data[n:]
+		}
+	}
+	if len(s.Data) > 0 {
+		h.readRaw(f, s)
+	}
+	return rest
 }
 
 // tunnelAsked says that the newest request was a CONNECT.

@@ -49,8 +49,17 @@ func behind(parts ...inspect.Segment) []inspect.Segment {
 	return append(append(parts, c(duplexPost), s(accepted)), setup()...)
 }
 
+// chunk is one of a chunked body.
+func chunk(data ...string) string {
+	all := strings.Join(data, "")
+	return fmt.Sprintf("%x;x=y\r\n%s\r\n", len(all), all)
+}
+
 func TestTunnelInClear(t *testing.T) {
-	chunkedPost := "POST /b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+	const (
+		chunkedPost   = "POST /b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+		chunkedAnswer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+	)
 	tests := []struct {
 		name     string
 		segments []inspect.Segment
@@ -89,6 +98,22 @@ func TestTunnelInClear(t *testing.T) {
 		{"other method, chunked by name only", append([]inspect.Segment{
 			c("POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), s("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
 		}, setup()...)},
+		{"other method, chunked", []inspect.Segment{
+			c(chunkedPost, chunk(callConnectRequest)), s(chunkedAnswer, chunk(callConnectAck)), c(chunk(lcpRequest)), s(chunk(lcpRequest)),
+		}},
+		{"other method, messages over chunks", []inspect.Segment{
+			c(chunkedPost, chunk(callConnectRequest[:3]), chunk(callConnectRequest[3:], lcpRequest[:5])), s(chunkedAnswer, chunk(callConnectAck[:7])),
+			s(chunk(callConnectAck[7:9]), chunk(callConnectAck[9:], lcpRequest)), c(chunk(lcpRequest[5:])),
+		}},
+		{"other method, chunks and a length", []inspect.Segment{
+			c(chunkedPost, chunk(callConnectRequest)), s("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", callConnectAck), c(chunk(lcpRequest)), s(lcpRequest),
+		}},
+		{"other method, behind a page in chunks", []inspect.Segment{
+			s(chunkedAnswer, chunk("<html>")), c(chunkedPost, chunk(callConnectRequest)), s(chunk(callConnectAck)), c(chunk(lcpRequest)), s(chunk(lcpRequest)),
+		}},
+		{"other method, chunked by both names and no chunks behind", []inspect.Segment{
+			c(chunkedPost, chunk(callConnectRequest)), s(chunkedAnswer, callConnectAck), c(chunk(lcpRequest)), s(lcpRequest),
+		}},
 		{"Upgrade", append([]inspect.Segment{
 			c("GET /x HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: sstp\r\n\r\n"), s("HTTP/1.1 101 Switching Protocols\r\n\r\n"),
 		}, setup()...)},

@@ -17,6 +17,7 @@ type httpSide struct {
 	scanner httphead.Scanner
 	body    uint64 // left of the body
 	chunks  chunks
+	framed  bool // the tunnel's bytes come in chunks
 }
 
 type httpState uint8
@@ -62,7 +63,9 @@ func (side *httpSide) lose(missing uint64) {
 		}
 	}
 	switch {
-	case side.state == httpRaw, side.state == httpUntilEnd:
+	case side.state == httpRaw:
+		side.framed = false // where a chunk begins is not known any more
+	case side.state == httpUntilEnd:
 	case side.state == httpBody && side.body > missing:
 		side.body -= missing
 	case side.state == httpBody && side.body == missing:
