@@ -104,7 +104,12 @@ func (f *Flow) Settled() bool {
 func (f *Flow) decided() bool {
 	switch f.detection.Verdict {
 	case VerdictCleared:
-		return f.obs.TLS == nil || !f.obs.TLS.Opened // SSTP may yet be read there
+		// Where the stream is in clear, SSTP or TLS may yet be read: the
+		// layer says when that is over.
+		if f.obs.TLS != nil {
+			return !f.obs.TLS.Opened
+		}
+		return f.obs.Protocol == ""
 	case VerdictConfirmed:
 		return f.detection.Kind == KindTunnel && !f.in.follow
 	default:

@@ -3,6 +3,7 @@ package inspect_test
 import (
 	"encoding/base64"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -215,8 +216,38 @@ func TestOrdinaryHTTP(t *testing.T) {
 	f := inspectTalk(t, segments...)
 	wantVerdict(t, f, inspect.VerdictCleared, inspect.KindNone)
 	wantRules(t, f, "http.ordinary")
-	if !f.Settled() {
-		t.Error("not settled")
+	wantVerdict(t, inspectTalk(t, behind(segments...)...), inspect.VerdictConfirmed, inspect.KindTunnel)
+	// A CONNECT is judged by what is in it.
+	f = inspectTalk(t, append(segments, c("CONNECT vpn.example:443 HTTP/1.1\r\n\r\n"), s(agreed), c(hello()))...)
+	wantVerdict(t, f, inspect.VerdictUndetermined, inspect.KindNone)
+	if f.Observation().TLS == nil {
+		t.Error("no TLS in the tunnel")
+	}
+}
+
+// TestManyExchanges holds no more of a long connection than of a short one.
+func TestManyExchanges(t *testing.T) {
+	f := newInspector(nil, false).Open(ends, start)
+	exchange := func() {
+		f.Feed(c("POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", chunk("abc"), "0\r\n\r\n"))
+		f.Feed(s("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"))
+	}
+	for range 1000 {
+		exchange()
+	}
+	var before, later runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for range 20_000 {
+		exchange()
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&later)
+	if n := int64(later.HeapAlloc) - int64(before.HeapAlloc); n > 1<<20 {
+		t.Errorf("%d bytes more are held", n)
+	}
+	if f.Settled() || f.Observation().HTTP.Exchanges != 21_000 {
+		t.Error(dump(f.Observation()))
 	}
 }
 
@@ -249,6 +280,7 @@ func TestLongOpening(t *testing.T) {
 	for range 100 {
 		segments = append(segments, c("G"), s("H"))
 	}
+	segments = append(segments, s(strings.Repeat("x", 16<<10)))
 	f = feed(newInspector(nil, true), connection{key: ends, start: start, segments: segments})
 	if !f.Settled() {
 		t.Error("goes on holding back")

@@ -151,7 +151,7 @@ func (o *opening) enter(f *Flow, protocol string) layer {
 		return &tunnel{}
 	}
 	if o.depth == 0 {
-		f.close()
+		return &preface{left: maxPreface}
 	}
 	return ignore{}
 }

@@ -22,9 +22,11 @@ const (
 		"Host: vpn.example\r\nContent-Length: 18446744073709551615\r\n\r\n"
 	// page is a request whose answer may be of any length.
 	page = "GET /page HTTP/1.1\r\nHost: www.example\r\n\r\n"
-	// banner is of no protocol that is looked into.
-	banner = "SSH-2.0-OpenSSH_9.9\r\n"
 )
+
+// banner is of no protocol that is looked into, and enough of it for nobody to look
+// for TLS behind it any more.
+var banner = "SSH-2.0-OpenSSH_9.9\r\n" + strings.Repeat("x", 16<<10)
 
 // both are connections of both families.
 func both() map[string]func() *conn {

@@ -53,7 +53,7 @@ func (s *Server) explicit(ctx context.Context, conn *net.TCPConn, client netip.A
 // judgeHead says what becomes of a request whose head was read. Its bytes were
 // seen before.
 func (r *requests) judgeHead(head *httphead.Request) guard.Verdict {
-	if r.settled.Load() {
+	if r.cleared() {
 		r.restart(head)
 	}
 	if head.Method == http.MethodConnect || endless(head) {

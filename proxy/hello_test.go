@@ -424,8 +424,8 @@ func TestLearnLate(t *testing.T) {
 func TestLearn(t *testing.T) {
 	l := run(t, dropping, nil)
 	raw := connect(t, l, echo(t))
-	_, _ = io.WriteString(raw, "no TLS\r\n")
-	if _, err := io.ReadFull(raw, make([]byte, 8)); err != nil {
+	_, _ = io.WriteString(raw, noTLS)
+	if _, err := io.ReadFull(raw, make([]byte, len(noTLS))); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "the handover", func() bool { return l.Counts().Spliced == 1 })

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -46,6 +47,9 @@ func always(d policies.Decision) policies.DeciderFunc {
 		return d, nil
 	}
 }
+
+// noTLS is enough of what is none for nobody to look for it any more.
+var noTLS = strings.Repeat("no TLS\r\n", 1<<10)
 
 // A lab is a proxy that runs.
 type lab struct {

@@ -65,7 +65,17 @@ func (s *Server) open(mode string, client, server netip.AddrPort) *session {
 	return k
 }
 
-// restart inspects anew, from a request on. Ordinary requests settle a connection
+// cleared says that what was seen so far speaks against SSTP for good.
+func (k *session) cleared() bool {
+	if k.settled.Load() {
+		return true
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.flow.Detection().Verdict == inspect.VerdictCleared
+}
+
+// restart inspects anew, from a request on. Ordinary requests clear a connection
 // to a server; to a proxy anything may follow them.
 func (k *session) restart(head *httphead.Request) {
 	k.mu.Lock()
