@@ -194,9 +194,11 @@ func (s *Server) dialUpstream(ctx context.Context, t target, header httphead.Fie
 	return conn, early, nil
 }
 
-// mayAsk says whether the upstream proxy may be asked for a target. Names are its
-// own to look up and to judge.
+// mayAsk says whether the upstream proxy may be asked for a target.
 func (s *Server) mayAsk(t target) error {
+	if err := s.config.Destinations.CheckName(t.host, t.port); err != nil {
+		return err
+	}
 	for _, a := range t.addrs {
 		if err := s.config.Destinations.Check(netip.AddrPortFrom(a, t.port)); err != nil {
 			return err

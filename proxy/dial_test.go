@@ -216,21 +216,33 @@ func TestUpstreamAnswers(t *testing.T) {
 	}
 }
 
-// Rules for destinations hold for addresses that an upstream proxy is asked for.
+// Rules for destinations hold for what an upstream proxy is asked for: those for
+// ports of names, too.
 func TestUpstreamDestinations(t *testing.T) {
 	next := run(t, dropping, nil)
-	l := chained(t, dropping, "http://"+next.addr)
-	resp, _ := ask(t, dialLab(t, l), "CONNECT 169.254.169.254:80 HTTP/1.1\r\nHost: x\r\n\r\n")
-	if resp.StatusCode != http.StatusForbidden {
-		t.Errorf("a tunnel: %s", resp.Status)
+	l := run(t, dropping, func(c *Config) {
+		c.Upstream = &url.URL{Scheme: "http", Host: next.addr}
+		c.Destinations = access.NewDestinations(access.DestinationOptions{Ports: access.Ports{{First: 80, Last: 80}}})
+	})
+	refused := uint64(0)
+	for _, to := range []string{"169.254.169.254:80", "a.example:25", "192.0.2.1:25", "[::1]:80", "127.1:80"} {
+		resp, _ := ask(t, dialLab(t, l), "CONNECT "+to+" HTTP/1.1\r\nHost: x\r\n\r\n")
+		plain, err := through(t, l, nil, false).Get("http://" + to + "/latest")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = plain.Body.Close()
+		endless, _ := ask(t, dialLab(t, l), "POST http://"+to+"/ HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n\r\n")
+		refused += 3
+		if resp.StatusCode != http.StatusForbidden || plain.StatusCode != http.StatusForbidden || endless.StatusCode != http.StatusForbidden {
+			t.Errorf("%s: a tunnel: %s, a request: %s, one without end: %s", to, resp.Status, plain.Status, endless.Status)
+		}
+		if n := l.Counts().RefusedDestination; n != refused {
+			t.Errorf("%s: %d were refused, not %d", to, n, refused)
+		}
 	}
-	plain, err := through(t, l, nil, false).Get("http://169.254.169.254/latest")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = plain.Body.Close()
-	if plain.StatusCode != http.StatusForbidden || next.Counts().Explicit != 0 || l.Counts().RefusedDestination != 2 {
-		t.Errorf("a request: %s; counts %+v", plain.Status, l.Counts())
+	if n := next.Counts().Explicit; n != 0 {
+		t.Errorf("the upstream proxy was asked %d times", n)
 	}
 }
 

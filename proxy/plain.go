@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -177,20 +176,17 @@ func (s *Server) newTransport() *http.Transport {
 
 // mayRequest is mayAsk for a URL.
 func (s *Server) mayRequest(u *url.URL) error {
-	a, err := netip.ParseAddr(u.Hostname())
-	if err != nil {
-		return nil
-	}
 	port := uint64(80)
 	if u.Scheme == "https" {
 		port = 443
 	}
 	if u.Port() != "" {
+		var err error
 		if port, err = strconv.ParseUint(u.Port(), 10, 16); err != nil {
 			return err
 		}
 	}
-	return s.mayAsk(target{port: uint16(port), addrs: []netip.Addr{a}})
+	return s.mayAsk(target{host: u.Hostname(), port: uint16(port)})
 }
 
 // dialHost connects to a host that a request names.

@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -68,14 +69,15 @@ func (d *Destinations) Control(_ context.Context, network, address string, _ sys
 
 // Check says whether the address may be dialled: nil, or a [*RefusedError].
 func (d *Destinations) Check(to netip.AddrPort) error {
-	refuse := func(reason, remedy string) error { return &RefusedError{to, reason, remedy} }
+	refuse := func(reason, remedy string) error {
+		return &RefusedError{Addr: to, Reason: reason, Remedy: remedy}
+	}
 	a := plain(to.Addr())
 	if !a.IsValid() || to.Port() == 0 {
 		return refuse("it names no address and port", "")
 	}
-	if !d.options.Ports.Contains(to.Port()) {
-		return refuse(fmt.Sprintf("port %d is none of those that may be used (%s)", to.Port(), d.options.Ports),
-			"if clients need it, add it to the destination ports")
+	if reason, remedy := d.judgePort(to.Port()); reason != "" {
+		return refuse(reason, remedy)
 	}
 	all := []netip.Addr{a}
 	if e, ok := embedded(a); ok && !a.IsUnspecified() && !a.IsLoopback() {
@@ -98,6 +100,41 @@ func (d *Destinations) Check(to netip.AddrPort) error {
 		return refuse(reason, remedy)
 	}
 	return nil
+}
+
+// CheckName says whether another proxy may be asked for a host, which may be an
+// address: nil, or a [*RefusedError]. What a name stands for is the other's to
+// look up and to judge, so that of a name the port counts alone. A host whose last
+// label is a number is no name: where it is no address as we write them, it may
+// be one to whoever looks it up.
+func (d *Destinations) CheckName(host string, port uint16) error {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return d.Check(netip.AddrPortFrom(a, port))
+	}
+	refuse := func(reason, remedy string) error {
+		return &RefusedError{Name: net.JoinHostPort(host, strconv.Itoa(int(port))), Reason: reason, Remedy: remedy}
+	}
+	if host == "" || port == 0 {
+		return refuse("it names no host and port", "")
+	}
+	if reason, remedy := d.judgePort(port); reason != "" {
+		return refuse(reason, remedy)
+	}
+	label := strings.TrimSuffix(host, ".")
+	label = label[strings.LastIndexByte(label, '.')+1:]
+	if _, err := strconv.ParseUint(label, 0, 64); err == nil || label != "" && strings.Trim(label, "0123456789") == "" {
+		return refuse("it is neither a name nor an address with four numbers", "")
+	}
+	return nil
+}
+
+// judgePort says what is against a port, "" if nothing.
+func (d *Destinations) judgePort(port uint16) (reason, remedy string) {
+	if d.options.Ports.Contains(port) {
+		return "", ""
+	}
+	return fmt.Sprintf("port %d is none of those that may be used (%s)", port, d.options.Ports),
+		"if clients need it, add it to the destination ports"
 }
 
 // judge says what is against an address: "is a loopback address". The longest

@@ -145,6 +145,43 @@ func hostAddrs(list ...string) func() ([]net.Addr, error) {
 	}
 }
 
+// What is asked for by name has a port all the same, and may be an address.
+func TestCheckName(t *testing.T) {
+	d := access.NewDestinations(access.DestinationOptions{Ports: access.Ports{{First: 443, Last: 443}}})
+	for _, tt := range []struct {
+		host string
+		port uint16
+		want string
+	}{
+		{"a.example", 443, ""},
+		{"a.example.", 443, ""},
+		{"a1", 443, ""},
+		{"1.a.example", 443, ""},
+		{"192.0.2.1", 443, ""},
+		{"2001:db8::1", 443, ""},
+		{"a.example", 25, "port 25 is none of those that may be used (443)"},
+		{"192.0.2.1", 25, "port 25"},
+		{"169.254.169.254", 443, "link-local"},
+		{"::ffff:127.0.0.1", 443, "loopback"},
+		{"127.1", 443, "neither a name nor an address"},
+		{"0x7f.0.0.0x1", 443, "neither a name nor an address"},
+		{"2852039166", 443, "neither a name nor an address"},
+		{"0177.0.0.08", 443, "neither a name nor an address"},
+		{"127.0.0.1.", 443, "neither a name nor an address"},
+		{"", 443, "no host"},
+		{"a.example", 0, "no host"},
+	} {
+		err := d.CheckName(tt.host, tt.port)
+		refused, ok := errors.AsType[*access.RefusedError](err)
+		if tt.want == "" && err != nil || tt.want != "" && (!ok || !strings.Contains(refused.Reason, tt.want)) {
+			t.Errorf("%s, port %d: %v\nwant %s", tt.host, tt.port, err, tt.want)
+		}
+	}
+	if err := d.CheckName("a.example", 25); err == nil || !strings.HasPrefix(err.Error(), "a.example:25 is out of reach") {
+		t.Errorf("it says %v", err)
+	}
+}
+
 func TestTheProxyItself(t *testing.T) {
 	const self = "is the proxy itself"
 	d := access.NewDestinations(access.DestinationOptions{

@@ -80,6 +80,7 @@ func embedded(a netip.Addr) (netip.Addr, bool) {
 
 // RefusedError is why an address may not be dialled.
 type RefusedError struct {
+	Name   string         // name and port, where somebody else was to dial
 	Addr   netip.AddrPort // what was to be dialled
 	Reason string         // "127.0.0.1 is a loopback address"
 	Remedy string         // what an administrator can do, "" if nothing
@@ -87,8 +88,11 @@ type RefusedError struct {
 
 func (e *RefusedError) Error() string {
 	to := "the address"
-	if e.Addr.IsValid() {
+	switch {
+	case e.Addr.IsValid():
 		to = e.Addr.String()
+	case e.Name != "":
+		to = e.Name
 	}
 	s := fmt.Sprintf("%s is out of reach through this proxy: %s", to, e.Reason)
 	if e.Remedy != "" {
