@@ -46,9 +46,16 @@ func newPlainHTTP(s *Server) *plainHTTP {
 	}}
 	p.proxy.OnRequest().DoFunc(func(req *http.Request, ctx *goproxy.ProxyCtx) (*http.Request, *http.Response) {
 		t, _ := req.Context().Value(transportKey{}).(*http.Transport)
+		var upgrade []string // goproxy takes it out of all requests but WebSocket's
+		if asksForUpgrade(req.Header) {
+			upgrade = req.Header["Connection"]
+		}
 		ctx.RoundTripper = goproxy.RoundTripperFunc(func(req *http.Request, _ *goproxy.ProxyCtx) (*http.Response, error) {
 			if _, ok := req.Header["User-Agent"]; !ok {
 				req.Header["User-Agent"] = []string{""} // or net/http would add its own
+			}
+			if upgrade != nil {
+				req.Header["Connection"] = upgrade
 			}
 			return t.RoundTrip(req)
 		})
@@ -56,7 +63,7 @@ func newPlainHTTP(s *Server) *plainHTTP {
 	})
 	p.proxy.OnResponse().DoFunc(func(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Response {
 		if resp != nil || ctx.Error == nil {
-			return resp
+			return withUpgrade(resp)
 		}
 		if _, refused := errors.AsType[*access.RefusedError](ctx.Error); refused {
 			s.counts.refusedDestination.Add(1)

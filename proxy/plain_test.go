@@ -113,6 +113,95 @@ func TestWebSocket(t *testing.T) {
 	}
 }
 
+// Any other upgrade goes through as well, with what is sent along and its
+// half-closes, and is looked at; a server need not agree to it.
+func TestUpgrade(t *testing.T) {
+	for _, w := range ways(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/no" || r.Header.Get("Connection") != "Upgrade, X-Settings" || r.Header.Get("X-Settings") != "1" || r.Header["Proxy-Authorization"] != nil {
+			fmt.Fprint(w, "no ", r.Header)
+			return
+		}
+		conn, rw, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + r.Header.Get("Upgrade") + "\r\n\r\nhello")
+		_ = rw.Flush()
+		_, _ = io.Copy(conn, rw)
+		_, _ = io.WriteString(conn, "bye")
+	}) {
+		if w.http2 {
+			continue // which has none
+		}
+		for _, protocol := range []string{"tcp", "SPDY/3.1", "websocket/2"} {
+			t.Run(w.name+" "+protocol, func(t *testing.T) {
+				conn := w.dial(t)
+				head := "GET %s%s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, X-Settings\r\nX-Settings: 1\r\nProxy-Authorization: x\r\nUpgrade: " + protocol + "\r\n\r\n"
+				r := bufio.NewReader(conn)
+				fmt.Fprintf(conn, head, w.prefix, "/no")
+				resp, err := http.ReadResponse(r, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if b, err := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK || err != nil {
+					t.Errorf("answered %s %q, %v", resp.Status, b, err)
+				}
+				fmt.Fprintf(conn, head+"early", w.prefix, "/yes")
+				if resp, err = http.ReadResponse(r, nil); err != nil || resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Upgrade") != protocol {
+					t.Fatalf("answered %+v, %v", resp, err)
+				}
+				b := make([]byte, 10)
+				if _, err := io.ReadFull(r, b); err != nil || string(b) != "helloearly" {
+					t.Errorf("got %q, %v", b, err)
+				}
+				for i := range 3 {
+					fmt.Fprintf(conn, "a word, %2d", i)
+					if _, err := io.ReadFull(r, b); err != nil || string(b) != fmt.Sprintf("a word, %2d", i) {
+						t.Errorf("got %q, %v", b, err)
+					}
+				}
+				_ = conn.(interface{ CloseWrite() error }).CloseWrite()
+				if rest, err := io.ReadAll(r); string(rest) != "bye" || err != nil {
+					t.Errorf("at last %q, %v", rest, err)
+				}
+			})
+		}
+	}
+}
+
+// SSTP that is spoken after an upgrade is found.
+func TestUpgradeTunnel(t *testing.T) {
+	for _, w := range ways(t, func(w http.ResponseWriter, _ *http.Request) {
+		conn, rw, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+		_ = rw.Flush()
+		_, _ = io.ReadFull(rw, make([]byte, len(sstpRequest)))
+		_, _ = conn.Write(sstpAck)
+		_, _ = io.Copy(io.Discard, rw)
+	}) {
+		if w.http2 {
+			continue
+		}
+		t.Run(w.name, func(t *testing.T) {
+			conn := w.dial(t)
+			fmt.Fprintf(conn, "GET %s/ HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: tcp\r\n\r\n%s", w.prefix, sstpRequest)
+			_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+			b, _ := io.ReadAll(conn)
+			if bytes.Contains(b, sstpAck) {
+				t.Error("the client got the server's acknowledgement")
+			}
+			if e := w.lab.told(t); e.Proxy.End != event.EndDropped || e.Detection.Verdict.String() != "confirmed" {
+				t.Errorf("event %+v %+v", e.Proxy, e.Detection)
+			}
+		})
+	}
+}
+
 // What a server sends bit by bit comes bit by bit.
 func TestServerSentEvents(t *testing.T) {
 	var next atomic.Pointer[chan struct{}]
