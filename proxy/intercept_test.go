@@ -146,7 +146,7 @@ func TestInterceptOther(t *testing.T) {
 			}()
 			l := run(t, opening, func(c *Config) {
 				intercepting(a, roots)(c)
-				c.Timeouts.Hello = time.Second / 2
+				c.Timeouts.Hello = time.Hour // nobody waits for that
 			})
 			raw, err := plainConnect(context.Background(), l.addr, ln.Addr().String())
 			if err != nil {
@@ -173,6 +173,76 @@ func TestInterceptOther(t *testing.T) {
 				t.Errorf("counts %+v", l.Counts())
 			}
 		})
+	}
+}
+
+// The requests of a client that takes its time are read like any other's.
+func TestInterceptWaits(t *testing.T) {
+	web, roots := tlsServer(t, false, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL) })
+	a, pool := authority(t)
+	l := run(t, opening, func(c *Config) {
+		intercepting(a, roots)(c)
+		c.Timeouts.Hello = 20 * time.Millisecond
+	})
+	for head, want := range map[string]string{
+		"":                               "/late",
+		"Transfer-Encoding: chunked\r\n": "the request's head has",
+	} {
+		raw, err := plainConnect(t.Context(), l.addr, web.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn := tls.Client(raw, &tls.Config{RootCAs: pool, ServerName: "example.com"})
+		if err := conn.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond) // longer than a hello may take
+		_, _ = io.WriteString(conn, "GET /late HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n"+head+"\r\n")
+		if b, err := io.ReadAll(conn); err != nil || !strings.Contains(string(b), want) {
+			t.Errorf("got %q, %v; want %s", b, err, want)
+		}
+		_ = conn.Close()
+	}
+}
+
+// A client that rejects the certificate is heard, although the server spoke first.
+func TestInterceptRejectedLate(t *testing.T) {
+	web, roots := tlsServer(t, false, func(http.ResponseWriter, *http.Request) {})
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: web.TLS.Certificates})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = io.WriteString(conn, "220 hello\r\n")
+				_, _ = io.Copy(io.Discard, conn)
+				_ = conn.Close()
+			}()
+		}
+	}()
+	a, _ := authority(t)
+	l := run(t, opening, intercepting(a, roots))
+	for n := range uint64(5) {
+		raw, err := plainConnect(t.Context(), l.addr, ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = tls.Client(raw, &tls.Config{RootCAs: roots, ServerName: "example.com"}).Handshake()
+		if err == nil {
+			_ = raw.Close()
+			break
+		}
+		until(t, "the rejection to be counted", func() bool { return l.Counts().Rejected == n+1 })
+		_ = raw.Close()
+	}
+	if l.Counts().Bypassed == 0 {
+		t.Errorf("never left alone: %+v", l.Counts())
 	}
 }
 

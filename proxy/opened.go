@@ -7,9 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"sync"
-	"time"
 
 	"sstpwarden/inspect"
 	"sstpwarden/inspect/httphead"
@@ -19,8 +17,7 @@ import (
 )
 
 // serve carries what is inside the opened TLS. HTTP goes through goproxy; what is
-// something else, or where the client waits for the server to speak, goes on as
-// it is.
+// something else, or where the server speaks first, goes on as it is.
 func (i *interception) serve(ctx context.Context, client, server *tls.Conn) {
 	i.closes(closer(client))
 	i.closes(closer(server))
@@ -28,16 +25,21 @@ func (i *interception) serve(ctx context.Context, client, server *tls.Conn) {
 		i.http(ctx, client, server, nil)
 		return
 	}
-	first, err := firstBytes(client, i.srv.config.Timeouts.Hello)
+	first, answer := firstWords(client, server)
+	silent := len(first.b) == 0 && len(answer.b) == 0
 	switch {
-	case err != nil && !saysRejected(err):
-		i.broke(err) // browsers open connections in advance that they never use
-	case err != nil:
-		i.clientFailed(err)
-	case beginsRequest(first):
-		i.http(ctx, client, server, first)
+	case first.err != nil && saysRejected(first.err):
+		i.clientFailed(first.err)
+	case first.err != nil && silent:
+		i.broke(first.err) // browsers open connections in advance that they never use
+	case len(answer.b) == 0 && beginsRequest(first.b):
+		if answer.err != nil { // it did not want to wait any longer
+			_ = server.Close()
+			server = nil
+		}
+		i.http(ctx, client, server, first.b)
 	default:
-		i.relay(mitm.Replay(client, first), server)
+		i.relay(mitm.Replay(client, first.b), mitm.Replay(server, answer.b))
 	}
 }
 
@@ -46,18 +48,6 @@ func (i *interception) serve(ctx context.Context, client, server *tls.Conn) {
 func saysRejected(err error) bool {
 	reason, ok := mitm.Rejected(err)
 	return ok && reason != mitm.ReasonClosed
-}
-
-// firstBytes waits for the client to say something; nil if it does not.
-func firstBytes(client *tls.Conn, patience time.Duration) ([]byte, error) {
-	_ = client.SetReadDeadline(time.Now().Add(patience))
-	defer func() { _ = client.SetReadDeadline(time.Time{}) }()
-	b := make([]byte, 4<<10)
-	n, err := client.Read(b)
-	if n > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
-		return b[:n], nil
-	}
-	return nil, err
 }
 
 // beginsRequest says that b is, or may be, the beginning of an HTTP/1.x request.
@@ -184,6 +174,8 @@ func (i *interception) copy(d inspect.Direction, dst, src net.Conn) {
 			i.end(event.EndDropped, nil)
 		case errors.Is(err, errTunnel):
 			i.remember()
+		case d == inspect.ClientToServer && i.traffic[0].Load() == 0 && saysRejected(err):
+			i.clientFailed(err) // the server's first words came in between
 		case errors.Is(err, io.EOF):
 			i.first.CompareAndSwap(0, int32(d))
 			i.half.Store(true)
