@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -56,6 +57,7 @@ func (r *requests) judgeHead(head *httphead.Request) guard.Verdict {
 	if r.cleared() {
 		r.restart(head)
 	}
+	r.asksFor(head)
 	if head.Method == http.MethodConnect || endless(head) {
 		return guard.Take() // judged when it is known who asks, and where it goes
 	}
@@ -64,6 +66,19 @@ func (r *requests) judgeHead(head *httphead.Request) guard.Verdict {
 	}
 	r.serving.Store(true)
 	return guard.Pass()
+}
+
+// asksFor keeps whom a request is for.
+func (k *session) asksFor(head *httphead.Request) {
+	var asked event.Target
+	if u, err := url.Parse(head.Target); err == nil && head.Method != http.MethodConnect && u.Host != "" {
+		if port, err := portOf(u); err == nil {
+			asked = event.Target{Host: u.Hostname(), Port: port}
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.info.Target, k.info.Resolved = asked, netip.Addr{}
 }
 
 // endless says that a request never ends, as SSTP's does not: net/http has no

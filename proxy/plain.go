@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
@@ -146,6 +147,11 @@ func (r *requests) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	r.once.Do(func() { r.transport = r.srv.newTransport() })
+	if r.srv.config.Upstream == nil {
+		req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+			GotConn: func(info httptrace.GotConnInfo) { r.goesTo(remote(info.Conn).Addr()) },
+		}))
+	}
 	r.srv.plain.serve(w, req, r.transport)
 }
 
@@ -183,17 +189,23 @@ func (s *Server) newTransport() *http.Transport {
 
 // mayRequest is mayAsk for a URL.
 func (s *Server) mayRequest(u *url.URL) error {
-	port := uint64(80)
-	if u.Scheme == "https" {
-		port = 443
+	port, err := portOf(u)
+	if err != nil {
+		return err
 	}
-	if u.Port() != "" {
-		var err error
-		if port, err = strconv.ParseUint(u.Port(), 10, 16); err != nil {
-			return err
-		}
+	return s.mayAsk(target{host: u.Hostname(), port: port})
+}
+
+// portOf gives the port of a URL's server, also where the URL leaves it out.
+func portOf(u *url.URL) (uint16, error) {
+	switch {
+	case u.Port() != "":
+		port, err := strconv.ParseUint(u.Port(), 10, 16)
+		return uint16(port), err
+	case u.Scheme == "https":
+		return 443, nil
 	}
-	return s.mayAsk(target{host: u.Hostname(), port: uint16(port)})
+	return 80, nil
 }
 
 // dialHost connects to a host that a request names.

@@ -202,6 +202,43 @@ func TestUpgradeTunnel(t *testing.T) {
 	}
 }
 
+// Who is told of is the server that the client asked for, of each request anew,
+// and not the proxy: the policy hears of it, and the event has it.
+func TestRequestServer(t *testing.T) {
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "fine") }))
+	defer web.Close()
+	port := web.Listener.Addr().(*net.TCPAddr).Port
+	other := server(t, func(conn *net.TCPConn) { hiddenSSTP(conn) })
+	l := run(t, dropping, nil)
+	conn := dialLab(t, l)
+	r := bufio.NewReader(conn)
+	for range 2 {
+		fmt.Fprintf(conn, "GET %s/ HTTP/1.1\r\nHost: x\r\n\r\n", web.URL)
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		k := l.sessions.list()[0]
+		k.mu.Lock()
+		e := event.New(k.eventFlow())
+		k.mu.Unlock()
+		if e.Server == nil || e.Server.IP.String() != "127.0.0.1" || int(e.Server.Port) != port || e.Server.Name != "" {
+			t.Errorf("server %+v", e.Server)
+		}
+	}
+	to := strings.Replace(other, "127.0.0.1", "LocalHost", 1)
+	fmt.Fprintf(conn, "POST http://%s/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n%s", to, sstpRequest)
+	_, _ = io.Copy(io.Discard, conn)
+	e := l.told(t)
+	if got := fmt.Sprintf("%s:%d", e.Server.Name, e.Server.Port); got != strings.ToLower(to) || !e.Server.IP.IsLoopback() {
+		t.Errorf("server %+v, want %s", e.Server, to)
+	}
+	if e.DestPort != uint16(conn.RemoteAddr().(*net.TCPAddr).Port) {
+		t.Errorf("the connection's other end is %s:%d", e.DestIP, e.DestPort)
+	}
+}
+
 // What a server sends bit by bit comes bit by bit.
 func TestServerSentEvents(t *testing.T) {
 	var next atomic.Pointer[chan struct{}]

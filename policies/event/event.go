@@ -101,13 +101,14 @@ func (e *Event) Last() Time {
 }
 
 // A Server is whom the client wants to reach: the target of its CONNECT where
-// there is one, else the other end of the connection.
+// there is one, that of its newest request to an explicit proxy, else the other end
+// of the connection.
 type Server struct {
 	// Name is that of the CONNECT, else the SNI: the client's to choose.
 	// Lower case, without a dot at its end.
 	Name string `json:"name,omitempty"`
-	// IP is never the proxy's that a CONNECT was sent to. It is zero where
-	// the name was not resolved.
+	// IP is never the proxy's that a CONNECT or a request was sent to. It is
+	// zero where the name was not resolved.
 	IP   netip.Addr `json:"ip,omitzero"`
 	Port uint16     `json:"port,omitempty"`
 }

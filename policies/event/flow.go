@@ -21,8 +21,11 @@ type Flow struct {
 	Source string
 	// User is who the point says the client is, "" where it cannot tell.
 	User string
-	// Resolved is the address that a CONNECT's name was resolved to, where
-	// the point did so; zero elsewhere.
+	// Target is whom the client asks the point for, an explicit proxy, where it
+	// is not by a CONNECT: by the URL of an ordinary request. "" and 0 elsewhere.
+	Target Target
+	// Resolved is the address that the name of a CONNECT or of Target was
+	// resolved to, where the point did so; zero elsewhere.
 	Resolved netip.Addr
 	// State and Proxy are as in an Event; "" and nil elsewhere than at a proxy
 	// or a packet queue.
@@ -31,6 +34,12 @@ type Flow struct {
 	// Observation may be nil, before anything was read.
 	Observation *inspect.Observation
 	Detection   inspect.Detection
+}
+
+// A Target is a server that a proxy is asked for.
+type Target struct {
+	Host string // name or address
+	Port uint16
 }
 
 // Traffic counts one direction of a connection.
@@ -114,22 +123,30 @@ func newDetection(d inspect.Detection) Detection {
 	return out
 }
 
-// newServer tells whom the client wants to reach. Where a CONNECT names it, the
-// other end of the connection is only a proxy, and its address says nothing.
+// newServer tells whom the client wants to reach. Where a CONNECT or a proxy names
+// it, the other end of the connection is only a proxy, and its address says
+// nothing.
 func newServer(f *Flow, o *inspect.Observation) *Server {
 	var s Server
 	if o.TLS != nil {
 		s.Name = hostName(o.TLS.SNI)
 	}
+	asked := f.Target
 	if c := o.Connect; c != nil {
-		s.Port = c.Port
+		asked = Target{c.Host, c.Port}
+	}
+	switch {
+	case o.Connect != nil || asked != Target{}:
+		s.Port = asked.Port
 		s.IP = plain(f.Resolved)
-		if ip, err := netip.ParseAddr(c.Host); err == nil {
+		if ip, err := netip.ParseAddr(asked.Host); err == nil {
 			s.IP = plain(ip)
 		} else {
-			s.Name = hostName(c.Host)
+			s.Name = hostName(asked.Host)
 		}
-	} else {
+	case f.Proxy != nil && f.Proxy.Mode == ModeExplicit:
+		return nil // it was not asked for any
+	default:
 		end := address(f.Key.Server)
 		s.IP, s.Port = end.Addr(), end.Port()
 	}
