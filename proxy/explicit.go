@@ -24,6 +24,7 @@ import (
 // into a tunnel comes back here.
 func (s *Server) explicit(ctx context.Context, conn *net.TCPConn, client netip.AddrPort) {
 	k := s.open(event.ModeExplicit, client, local(conn))
+	defer k.flush()
 	k.closes(closer(conn))
 	requests := &requests{session: k}
 	defer requests.close()

@@ -108,7 +108,7 @@ func (i *interception) addr() netip.Addr {
 func (i *interception) open(state *tls.ConnectionState) error {
 	i.srv.counts.opened.Add(1)
 	i.mu.Lock()
-	defer i.mu.Unlock()
+	defer i.unlock()
 	o := inspect.OpenedTLS{
 		Version: tlswire.Version(state.Version), Suite: tlswire.CipherSuite(state.CipherSuite), ALPN: state.NegotiatedProtocol,
 	}

@@ -197,7 +197,7 @@ func (k *session) check(now, idle, stall int64) {
 	for i := range k.blocked {
 		if since := k.blocked[i].Load(); since != 0 && now-since > stall {
 			k.srv.counts.stalled.Add(1)
-			k.end(event.EndIdle, errStalled)
+			k.cut(event.EndIdle, errStalled)
 			return
 		}
 	}
@@ -206,6 +206,6 @@ func (k *session) check(now, idle, stall int64) {
 	}
 	if now-k.active.Load() > idle {
 		k.srv.counts.idle.Add(1)
-		k.end(event.EndIdle, errIdle)
+		k.cut(event.EndIdle, errIdle)
 	}
 }

@@ -35,6 +35,7 @@ type session struct {
 	opening  bool // its TLS is to be opened
 	noted    bool // the Detection changed, and the policy was not asked
 	closers  []func(reset bool)
+	outbox   outbox
 
 	// settled says that the bytes need not be looked at any more.
 	settled    atomic.Bool
@@ -104,7 +105,7 @@ func (k *session) see(d inspect.Direction, b []byte) error {
 		return nil
 	}
 	k.mu.Lock()
-	defer k.mu.Unlock()
+	defer k.unlock()
 	return k.judge(k.observe(d, b))
 }
 
@@ -136,14 +137,14 @@ func (k *session) observe(d inspect.Direction, b []byte) (changed bool) {
 // not go on.
 func (k *session) ask() error {
 	k.mu.Lock()
-	defer k.mu.Unlock()
+	defer k.unlock()
 	return k.judge(true)
 }
 
 // askNoted asks the policy if something was noted that it does not know of.
 func (k *session) askNoted() error {
 	k.mu.Lock()
-	defer k.mu.Unlock()
+	defer k.unlock()
 	return k.judge(false)
 }
 
@@ -246,7 +247,7 @@ func (k *session) settle() {
 func (k *session) learn(e inspect.Evidence) {
 	k.mu.Lock()
 	err := k.judge(k.flow.Learn(e))
-	k.mu.Unlock()
+	k.unlock()
 	if errors.Is(err, errDropped) {
 		k.end(event.EndDropped, nil)
 	}
@@ -292,6 +293,13 @@ func (k *session) closes(f func(reset bool)) {
 
 // end ends the session, once: the first cause counts.
 func (k *session) end(how string, err error) {
+	k.cut(how, err)
+	k.flush()
+}
+
+// cut is end for who must not wait for those that take events: the session's own
+// goroutine tells of it.
+func (k *session) cut(how string, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.ended {
@@ -350,7 +358,7 @@ func (s *Server) drops(k *session) {
 	}
 }
 
-// tell emits the session's event.
+// tell has the session's event emitted.
 func (k *session) tell(state string) {
 	k.info.State = state
 	k.info.Observation, k.info.Detection = k.flow.Observation(), k.flow.Detection()
@@ -360,7 +368,7 @@ func (k *session) tell(state string) {
 	k.proxy.Spliced = k.handedOver.Load()
 	e := event.New(k.eventFlow())
 	e.Decision = k.decision.Event(policies.PointProxy)
-	k.srv.config.Emit(&e)
+	k.outbox.waiting = append(k.outbox.waiting, e)
 }
 
 // A registry knows the sessions that there are.

@@ -18,6 +18,7 @@ func (s *Server) transparent(ctx context.Context, conn *net.TCPConn, client neti
 		return
 	}
 	k := s.open(mode, client, server)
+	defer k.flush()
 	k.closes(closer(conn))
 	if s.bans.has(k.info.Key.Client.Addr(), k.info.Key.Server, s.now()) {
 		s.counts.refusedBan.Add(1)
