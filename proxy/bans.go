@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"container/heap"
 	"net/netip"
 	"sync"
 	"time"
@@ -14,47 +15,82 @@ const maxBans = 65536
 // bans are what a policy refuses beforehand: a client's connections to one
 // server.
 type bans struct {
-	mu  sync.Mutex
-	all map[ban]time.Time // until when
+	mu   sync.Mutex
+	all  map[banned]*ban
+	next banHeap // the same, that which ends first in front
 }
 
-type ban struct {
+type banned struct {
 	client netip.Addr
 	server netip.AddrPort
 }
 
+// A ban lasts until a time, and knows its place in the heap.
+type ban struct {
+	banned
+	until time.Time
+	place int
+}
+
+// add bans, or has a ban end at another time.
 func (b *bans) add(key inspect.FlowKey, d time.Duration, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	of := banned{key.Client.Addr(), key.Server}
+	if old := b.all[of]; old != nil {
+		old.until = now.Add(d)
+		heap.Fix(&b.next, old.place)
+		return
+	}
 	if b.all == nil {
-		b.all = map[ban]time.Time{}
+		b.all = map[banned]*ban{}
 	}
 	if len(b.all) >= maxBans {
-		var first ban
-		var at time.Time
-		for k, until := range b.all {
-			if at.IsZero() || until.Before(at) {
-				first, at = k, until
-			}
-		}
-		delete(b.all, first)
+		b.drop()
 	}
-	b.all[ban{key.Client.Addr(), key.Server}] = now.Add(d)
+	b.all[of] = &ban{banned: of, until: now.Add(d)}
+	heap.Push(&b.next, b.all[of])
 }
+
+// drop forgets the ban that ends first.
+func (b *bans) drop() { delete(b.all, heap.Pop(&b.next).(*ban).banned) }
 
 func (b *bans) has(client netip.Addr, server netip.AddrPort, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	until, ok := b.all[ban{client, server}]
-	return ok && now.Before(until)
+	it := b.all[banned{client, server}]
+	return it != nil && now.Before(it.until)
 }
 
 func (b *bans) expire(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for k, until := range b.all {
-		if !now.Before(until) {
-			delete(b.all, k)
-		}
+	for len(b.next) > 0 && !now.Before(b.next[0].until) {
+		b.drop()
 	}
+}
+
+// A banHeap implements [heap.Interface].
+type banHeap []*ban
+
+func (h banHeap) Len() int           { return len(h) }
+func (h banHeap) Less(i, j int) bool { return h[i].until.Before(h[j].until) }
+
+func (h banHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].place, h[j].place = i, j
+}
+
+func (h *banHeap) Push(x any) {
+	it := x.(*ban)
+	it.place = len(*h)
+	*h = append(*h, it)
+}
+
+func (h *banHeap) Pop() any {
+	last := len(*h) - 1
+	it := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return it
 }

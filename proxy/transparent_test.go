@@ -221,8 +221,31 @@ func TestBans(t *testing.T) {
 	if later := now.Add(time.Hour + time.Second); has(1, later) || !has(2, later) {
 		t.Error("a ban ends too early or too late")
 	}
+	// A ban that is renewed is no other, and outlives those before it.
+	b.add(key(2), 1000*time.Hour, now)
+	b.add(key(3), time.Minute, now)
+	if len(b.all) != maxBans || !has(2, now.Add(999*time.Hour)) || has(3, now.Add(time.Minute)) {
+		t.Errorf("%d bans after two were renewed", len(b.all))
+	}
+	b.expire(now.Add(time.Minute))
+	if len(b.all) != maxBans-1 || has(3, now) {
+		t.Errorf("%d bans after one has ended", len(b.all))
+	}
 	b.expire(now.Add(time.Hour + maxBans*time.Second))
-	if len(b.all) != 0 {
-		t.Errorf("%d bans outlived their end", len(b.all))
+	if len(b.all) != 1 || len(b.next) != 1 || !has(2, now) {
+		t.Errorf("%d bans outlived their end", len(b.all)-1)
+	}
+}
+
+// A full list takes another ban without looking at all of them.
+func BenchmarkFullBans(b *testing.B) {
+	var list bans
+	now := time.Now()
+	for i := range maxBans + b.N {
+		if i == maxBans {
+			b.ResetTimer()
+		}
+		client := netip.AddrFrom4([4]byte{byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)})
+		list.add(inspect.FlowKey{Client: netip.AddrPortFrom(client, 1)}, time.Hour+time.Duration(i)*time.Microsecond, now)
 	}
 }
