@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -111,20 +112,44 @@ func (e *examination) host() {
 // server's socket, and now and then a pipe.
 const perConnection = 2
 
+// openFiles says what the daemon will have: at its start it takes all that it is
+// allowed to, and more where it may.
 func (e *examination) openFiles() {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		e.find("host", "open files", Unknown, err.Error(), "")
 		return
 	}
-	need := uint64(e.config.Proxy.Limits.Connections)*perConnection + 512
-	if limit.Max < need {
-		e.find("host", "open files", Warning,
-			fmt.Sprintf("%d may be open at once, and proxy.limits.connections = %d may take %d", limit.Max, e.config.Proxy.Limits.Connections, need),
-			fmt.Sprintf("ulimit -Hn %d, or LimitNOFILE= in the unit", need))
-		return
+	raises, _ := cap.GetProc().GetFlag(cap.Effective, cap.SYS_RESOURCE)
+	e.judgeFiles(limit.Max, mostFiles(), raises)
+}
+
+// mostFiles is what nobody can raise a process's limit beyond, 0 where that is not
+// known.
+func mostFiles() uint64 {
+	b, _ := os.ReadFile("/proc/sys/fs/nr_open")
+	n, _ := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64)
+	return n
+}
+
+// judgeFiles judges the hard limit of open files, the kernel's for all, and
+// whether the process raises its own.
+func (e *examination) judgeFiles(hard, most uint64, raises bool) {
+	connections := e.config.Proxy.Limits.Connections
+	need := uint64(connections)*perConnection + 512
+	short := fmt.Sprintf("proxy.limits.connections = %d may take %d", connections, need)
+	switch {
+	case hard >= need:
+		e.find("host", "open files", OK, fmt.Sprintf("%d may be open at once", hard), "")
+	case raises && need <= most:
+		e.find("host", "open files", OK, fmt.Sprintf("%d may be open at once; %s, and the proxy raises its limit to that when it starts", hard, short), "")
+	case raises && most > 0:
+		e.find("host", "open files", Warning, fmt.Sprintf("%d may be open at once, and no process may have more than %d; %s", hard, most, short),
+			fmt.Sprintf("sysctl fs.nr_open=%d, or fewer connections", need))
+	default:
+		e.find("host", "open files", Warning, fmt.Sprintf("%d may be open at once, and this process may not raise that; %s", hard, short),
+			fmt.Sprintf("LimitNOFILE=%d in the unit, ulimit -Hn %[1]d, or run it as root (CAP_SYS_RESOURCE)", need))
 	}
-	e.find("host", "open files", OK, fmt.Sprintf("%d may be open at once", limit.Max), "")
 }
 
 // files looks at everything that the configuration names.

@@ -85,3 +85,28 @@ func TestConfigured(t *testing.T) {
 		}
 	}
 }
+
+// The limit of open files counts as what the proxy will have once it runs.
+func TestOpenFiles(t *testing.T) {
+	c := daemon.Default()
+	c.Proxy.Limits.Connections = 10_000 // 20,512 files
+	for _, tt := range []struct {
+		hard, most uint64
+		raises     bool
+		state      State
+		detail     string
+		remedy     string
+	}{
+		{20_512, 1 << 20, false, OK, "20512 may be open at once", ""},
+		{4096, 1 << 20, true, OK, "the proxy raises its limit to that", ""},
+		{4096, 1 << 20, false, Warning, "4096 may be open at once, and this process may not raise that", "LimitNOFILE=20512"},
+		{4096, 10_000, true, Warning, "no process may have more than 10000", "fs.nr_open=20512"},
+		{4096, 0, true, Warning, "may not raise that", "ulimit -Hn 20512"},
+	} {
+		e := &examination{config: &c}
+		e.judgeFiles(tt.hard, tt.most, tt.raises)
+		if f := e.findings[0]; f.State != tt.state || !strings.Contains(f.Detail, tt.detail) || !strings.Contains(f.Remedy, tt.remedy) {
+			t.Errorf("%d of %d, raises %v: %+v", tt.hard, tt.most, tt.raises, f)
+		}
+	}
+}
