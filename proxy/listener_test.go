@@ -13,14 +13,14 @@ import (
 	"sstpwarden/policies/event"
 )
 
-// A held listener does not accept before it may, as on a machine that is busy.
-type held struct {
+// A heldListener does not accept before it may, as on a machine that is busy.
+type heldListener struct {
 	*net.TCPListener
 	may chan struct{}
 }
 
 // Accept implements net.Listener.
-func (h *held) Accept() (net.Conn, error) {
+func (h *heldListener) Accept() (net.Conn, error) {
 	<-h.may
 	return h.TCPListener.Accept()
 }
@@ -32,7 +32,7 @@ func TestStopTakesWaiting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &held{ln.(*net.TCPListener), make(chan struct{})}
+	h := &heldListener{ln.(*net.TCPListener), make(chan struct{})}
 	l := run(t, dropping, nil, Listener{h, event.ModeExplicit})
 	server := echo(t)
 	var waiting []net.Conn
