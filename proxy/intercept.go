@@ -151,11 +151,13 @@ func (i *interception) redial(ctx context.Context) (*leg, error) {
 }
 
 // clientFailed ends a connection whose client did not come through the handshake
-// with us. One that will not take the certificate is left alone in future, but
-// for where it would not take the server's own either.
+// with us. One that says that it will not take the certificate is left alone in
+// future, but for where it would not take the server's own either. One that merely
+// goes away is not: browsers open connections in advance, and give up in the middle
+// of the handshake those that they do not need.
 func (i *interception) clientFailed(err error) {
 	reason, ok := mitm.Rejected(err)
-	if !ok {
+	if !ok || reason == mitm.ReasonClosed {
 		i.broke(fmt.Errorf("shaking hands with the client: %w", err))
 		return
 	}
