@@ -1,0 +1,193 @@
+package interop
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"sstpwarden/pcaps/netlab"
+)
+
+// A proxy that is told to stop lets end what runs, takes nothing new, and lets new
+// connections past it, whether or not anybody else has the kernel translate addresses.
+func TestStop(t *testing.T) {
+	for _, w := range ways[:3] {
+		for _, nat := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s nat %v", w.name, nat), func(t *testing.T) {
+				t.Parallel()
+				p := w.passage(t, "curl", "nft")
+				if nat {
+					p.run(p.Router, "nft", "add table inet other; add chain inet other pre { type nat hook prerouting priority 0; }; add rule inet other pre tcp dport 2222 redirect to :22")
+				}
+				p.stops()
+			})
+		}
+	}
+}
+
+func (p *passage) stops() {
+	p.t.Helper()
+	server := p.web()
+	streams := []*stream{p.stream("http://" + web4Name + "/events/1"), p.stream("https://" + web4Name + "/events/2"), p.stream("https://" + web4Name + ":8443/events/3")}
+	p.warden.signal(syscall.SIGTERM)
+	p.warden.waitFor("stopping")
+	p.eventually("nothing new is taken", func() bool {
+		taken := server.connections()
+		conn, err := p.dialTo(netlab.Server4 + ":80")
+		if err != nil {
+			return p.mode == "explicit" && server.connections() == taken
+		}
+		defer conn.Close()
+		status, body, err := ask(conn, "GET /whoami HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		return p.mode != "explicit" && err == nil && status == http.StatusOK && strings.Contains(body, `"Remote":"`+netlab.Client4+":")
+	})
+	if p.warden.ended() {
+		p.t.Error("the proxy has ended though connections run")
+	}
+	for i, s := range streams {
+		close(server.gate(string(rune('1' + i))))
+		s.ends()
+	}
+	if s := p.warden.wait(); s != 0 {
+		p.t.Errorf("exit status %d", s)
+	}
+	if strings.Contains(p.warden.text(), "cutting") {
+		p.t.Error("connections were cut")
+	}
+}
+
+// A stream is curl that gets events.
+type stream struct {
+	p   *passage
+	cmd interface{ Wait() error }
+	out io.Reader
+}
+
+// stream starts one, and waits for the first event.
+func (p *passage) stream(address string) *stream {
+	p.t.Helper()
+	cmd := p.command(p.t.Context(), p.Client, p.curl("--no-buffer", "--http1.1", address)...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	b := make([]byte, len("data: first\n\n"))
+	if _, err := io.ReadFull(out, b); err != nil {
+		p.t.Fatalf("%s: %q, %v", address, b, err)
+	}
+	return &stream{p, cmd, out}
+}
+
+// ends checks that the rest has come.
+func (s *stream) ends() {
+	s.p.t.Helper()
+	b, err := io.ReadAll(s.out)
+	if string(b) != "data: second\n\n" || err != nil {
+		s.p.t.Errorf("the rest of the stream is %q, %v", b, err)
+	}
+	if err := s.cmd.Wait(); err != nil {
+		s.p.t.Errorf("curl: %v", err)
+	}
+}
+
+// What does not end is cut in the end.
+func TestStopCuts(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.web()
+	w := l.warden(append(append(explicit(), transparent("redirect")...), "--config", l.file("stop.yaml", "stop_timeout: 300ms\n"))...)
+	tunnel := l.connect(proxy4)
+	if err := connectVia(tunnel, netlab.Server4+":80"); err != nil {
+		t.Fatal(err)
+	}
+	conns := []net.Conn{tunnel, l.connect(netlab.Server4 + ":80"), l.connect(proxy4)}
+	l.eventually("both tunnels are there", func() bool { return w.metric("tunnels") == 2 })
+	w.stop()
+	for _, conn := range conns {
+		if got := endOf(t, conn); got != "" {
+			t.Errorf("it said %q", got)
+		}
+	}
+	w.waitFor("end=stopped")
+}
+
+// Reloading under load drops no connection.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, "curl", "htpasswd")
+	server := l.web()
+	users := filepath.Join(l.dir, "users")
+	l.run(l.Router, "htpasswd", "-B", "-C", "4", "-b", "-c", users, "alice", "secret")
+	set := filepath.Join(l.dir, "policies")
+	l.run(l.Router, sstpwarden, "policy", "init", set)
+	config := l.file("config.yaml", "policy: {dir: policies}\n")
+	w := l.warden(append(append(explicit(), transparent("tproxy")...), "--config", config, "--auth", users)...)
+	urls := []string{"http://" + netlab.Server4, "https://" + netlab.Server4}
+	login := url.UserPassword("alice", "secret")
+	loads := []*traffic{
+		l.load(netlab.Client4b, nil, urls...),
+		l.load(netlab.Client4, &url.URL{Scheme: "http", User: login, Host: proxy4}, urls...),
+	}
+	p := &passage{lab: l, way: ways[2], ca: shared.ca}
+	long := p.stream("http://" + web4Name + "/events/long")
+	for n := range 10 {
+		before := strings.Count(w.text(), "component=policies")
+		w.signal(syscall.SIGHUP)
+		l.eventually("policies are reloaded", func() bool { return strings.Count(w.text(), "component=policies") > before })
+		time.Sleep(time.Duration(n) * pause)
+	}
+	close(server.gate("long"))
+	long.ends()
+	for _, tr := range loads {
+		tr.checkAll()
+	}
+	if text := w.text(); strings.Contains(text, "level=ERROR") || strings.Contains(text, "not reloaded") {
+		t.Errorf("the proxy says\n%s", tail(text))
+	}
+}
+
+// A change of a policy's file counts from the next connection on; one that is wrong
+// changes nothing.
+func TestPolicyChanges(t *testing.T) {
+	t.Parallel()
+	w := sstpWays[1]
+	need(t)
+	data := sanctioned(t, vpns[0].host)
+	s := newSSTPLab(t, w, "--data", data)
+	v := s.vpn(vpns[0])
+	v.process.waitFor(`"event":"listening"`)
+	let := func(when string) {
+		if o, e := s.called(v, "windows"); !o.checked || e.Decision.Action != "log" {
+			t.Errorf("%s: %+v, event %+v", when, o, e)
+		}
+	}
+	change := func(text, word string) {
+		before := strings.Count(s.warden.text(), word)
+		if err := os.WriteFile(data, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		s.eventually("the change is seen", func() bool { return strings.Count(s.warden.text(), word) > before })
+	}
+	good, err := os.ReadFile(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	let("sanctioned")
+	change("sanctioned: {}\n", "msg=reloaded component=policies reason=file")
+	s.dropped(v, "windows")
+	change("sanctioned: [", "msg=\"not reloaded")
+	s.dropped(v, "windows")
+	change(string(good), "msg=reloaded component=policies reason=file")
+	let("sanctioned again")
+}
