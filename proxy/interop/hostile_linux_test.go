@@ -38,11 +38,13 @@ func TestHostile(t *testing.T) {
 			"answer_that_is_not_read": (*hostile).neverReadsAnswer,
 			"idle_connections":        (*hostile).silent,
 		}},
-		{"many", map[string]func(*hostile){"handshakes_half_open": (*hostile).halfOpen}},
+		{"many", map[string]func(*hostile){
+			"handshakes_half_open": (*hostile).halfOpen,
+			"head_of_64_KiB":       (*hostile).longHead, // not beside smuggling: a cause has so many lines in the log
+		}},
 		{"wrong", map[string]func(*hostile){
-			"head_of_64_KiB": (*hostile).longHead,
-			"server_resets":  (*hostile).resets,
-			"smuggling":      (*hostile).smuggles,
+			"server_resets": (*hostile).resets,
+			"smuggling":     (*hostile).smuggles,
 		}},
 	} {
 		t.Run(group.name, func(t *testing.T) {
