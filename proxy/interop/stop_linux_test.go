@@ -101,6 +101,31 @@ func (s *stream) ends() {
 	}
 }
 
+// Of the requests that are made while a transparent proxy stops none is lost: those on
+// connections that it has or is about to get, nor later ones, which go past.
+func TestStopUnderLoad(t *testing.T) {
+	for _, w := range ways[1:3] {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			p := w.passage(t)
+			p.web()
+			urls := []string{"http://" + netlab.Server4, "https://" + netlab.Server4, "https://" + netlab.Server4 + ":8443"}
+			loads := []*traffic{p.load(netlab.Client4, nil, urls...), p.load(netlab.Client4b, nil, urls...), p.load(netlab.Client4b, nil, urls[:1]...)}
+			for _, tr := range loads {
+				p.eventually("there is load", func() bool { return tr.done.Load() > 5 })
+			}
+			p.warden.stop()
+			loads = append(loads, p.load(netlab.Client4, nil, urls...))
+			for _, tr := range loads {
+				tr.checkAll()
+			}
+			if strings.Contains(p.warden.text(), "cutting") {
+				t.Error("connections were cut")
+			}
+		})
+	}
+}
+
 // What does not end is cut in the end.
 func TestStopCuts(t *testing.T) {
 	t.Parallel()
