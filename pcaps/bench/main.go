@@ -4,7 +4,7 @@
 // tshark and ndpiReader on the same file in the same run, and what "sstpwarden
 // proxy" carries beside other proxies. "make bench" runs it:
 //
-//	bench [-only audit|proxy|nfq] [-size MB] [-rounds N] [-dir DIR] [-program FILE]
+//	bench [-only audit|proxy|opened|nfq] [-size MB] [-rounds N] [-dir DIR] [-program FILE]
 //	      [-sstp PATTERN] [-squid PROGRAM] [-profiles DIR]
 //
 // It generates its captures, and keeps them in the user's cache directory for
@@ -18,8 +18,8 @@
 //
 // Proxies take turns too: clients and the server behind them are this program's,
 // all on the loopback. They forward TLS, beside a bare proxy that does nothing
-// but splice, and squid, haproxy and tinyproxy; they open it, beside mitmproxy
-// and squid; and they hold idle tunnels. What is not installed is left out.
+// but splice, and squid, haproxy and tinyproxy; they open it, beside a bare proxy
+// that does nothing else, mitmproxy and squid; and they hold idle tunnels. What is not installed is left out.
 //
 // The inspector of queued packets runs on a router in namespaces (root), beside
 // bare forwarding and a queue that accepts all.
@@ -53,7 +53,8 @@ func main() {
 }
 
 // dispatch runs what the arguments say. "floor", "edge", "flood", "bare",
-// "peer", "naive" and "visit" are for the program's own use: it starts itself with them.
+// "bareopen", "peer", "naive" and "visit" are for the program's own use: it starts
+// itself with them.
 func dispatch(ctx context.Context, args []string) error {
 	if len(args) > 0 {
 		switch args[0] {
@@ -63,6 +64,8 @@ func dispatch(ctx context.Context, args []string) error {
 			return runProduce(args[0], args[1:])
 		case "bare":
 			return runBare(args[1:])
+		case "bareopen":
+			return runBareOpen(args[1:])
 		case "peer":
 			return runPeer(args[1:])
 		case "naive":
@@ -89,7 +92,7 @@ func dispatch(ctx context.Context, args []string) error {
 		name string
 		run  func(context.Context, io.Writer) error
 	}{{onlyAudit, o.run}, {onlyProxy, o.runProxy}, {onlyNFQ, o.runRouter}} {
-		if o.only == "" || o.only == part.name {
+		if o.only == "" || o.only == part.name || o.only == onlyOpened && part.name == onlyProxy {
 			if err := part.run(ctx, os.Stdout); err != nil {
 				return err
 			}
@@ -100,9 +103,10 @@ func dispatch(ctx context.Context, args []string) error {
 
 // The parts that -only knows.
 const (
-	onlyAudit = "audit"
-	onlyProxy = "proxy"
-	onlyNFQ   = "nfq"
+	onlyAudit  = "audit"
+	onlyProxy  = "proxy"
+	onlyOpened = "opened" // of the proxy: opening TLS
+	onlyNFQ    = "nfq"
 )
 
 // options are the command line's.
@@ -128,7 +132,7 @@ func (o *options) flags() *flag.FlagSet {
 	fs.StringVar(&o.dir, "dir", "", "where the captures are kept: a `FOLDER` (default: in the user's cache directory)")
 	fs.StringVar(&o.program, "program", filepath.Join("bin", "sstpwarden"), "the `FILE` to measure")
 	fs.StringVar(&o.sstp, "sstp", filepath.Join("pcaps", "testdata", "positive", "*.pcap"), "captures to copy SSTP connections from, a `PATTERN`; none is fine")
-	fs.StringVar(&o.only, "only", "", "measure one `PART` only, audit, proxy or nfq")
+	fs.StringVar(&o.only, "only", "", "measure one `PART` only: audit, proxy, of the proxy only opened TLS (opened), or nfq")
 	fs.StringVar(&o.squid, "squid", "squid", "the `PROGRAM` to measure the proxy beside; one that is built with OpenSSL opens TLS too")
 	fs.StringVar(&o.profiles, "profiles", "", "keep profiles of sstpwarden proxy in this `FOLDER`, which costs it some speed")
 	return fs
@@ -159,8 +163,10 @@ func (o *options) check() error {
 }
 
 func (o *options) checkPart() error {
-	if o.only != "" && o.only != onlyAudit && o.only != onlyProxy && o.only != onlyNFQ {
-		return fmt.Errorf("-only %s: there are the parts %s, %s and %s", o.only, onlyAudit, onlyProxy, onlyNFQ)
+	switch o.only {
+	case "", onlyAudit, onlyProxy, onlyOpened, onlyNFQ:
+	default:
+		return fmt.Errorf("-only %s: there are the parts %s, %s, %s and %s", o.only, onlyAudit, onlyProxy, onlyOpened, onlyNFQ)
 	}
 	return nil
 }

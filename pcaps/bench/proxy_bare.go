@@ -30,7 +30,7 @@ func runBare(args []string) error {
 		_, _ = io.Copy(io.Discard, os.Stdin) // its end is all that matters
 		_ = l.Close()
 	}()
-	return serve(l, carry)
+	return serve(l, func(c *net.TCPConn) { carryTo(c, splice) })
 }
 
 // serve hands out connections until the listener is closed.
@@ -48,8 +48,8 @@ func serve(l net.Listener, handle func(*net.TCPConn)) error {
 	}
 }
 
-// carry serves one client.
-func carry(client *net.TCPConn) {
+// carryTo connects a client to where it wants, and has the two carried.
+func carryTo(client *net.TCPConn, carry func(client, server *net.TCPConn)) {
 	defer func() { _ = client.Close() }()
 	head, err := readHead(client)
 	if err != nil {
@@ -68,6 +68,11 @@ func carry(client *net.TCPConn) {
 	if _, err := io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
 		return
 	}
+	carry(client, server)
+}
+
+// splice carries both directions as they are.
+func splice(client, server *net.TCPConn) {
 	up := make(chan struct{})
 	go func() {
 		defer close(up)

@@ -49,7 +49,7 @@ func (d *discipline) table(entrants []*entrant) string {
 	against := entrantNamed(entrants, d.against)
 	rows := [][]string{{"", "runs", d.unit, "min..max", comparison, "min..max"}}
 	if d.each != "" {
-		rows[0] = append(rows[0], "CPU %", d.each)
+		rows[0] = append(rows[0], "CPU %", d.each, "by CPU")
 	}
 	for _, e := range entrants {
 		results := e.results[d.title]
@@ -66,6 +66,9 @@ func (d *discipline) table(entrants []*entrant) string {
 		if spreadOf(figures(results, costOf)).high > 0 && d.each != "" {
 			row[6] = fmt.Sprintf("%.0f", spreadOf(figures(results, busyOf)).median)
 			row[7] = number3(spreadOf(figures(results, costOf)).median * d.scale)
+			if costs := d.compared(against, e, costOf); e != against && len(costs) > 0 {
+				row[8] = number3(spreadOf(costs).median)
+			}
 		}
 		rows = append(rows, row)
 	}
@@ -128,19 +131,21 @@ const (
 	perCentFormat = "%.0f %%"
 )
 
-// proxyTargets compares what was measured with what is promised.
-func proxyTargets(forward, open []*entrant, idle []*holding) []target {
+// targets compares what was measured with what is promised.
+func (m *measured) targets() []target {
 	var all []target
-	for _, d := range forwarding[:2] {
-		all = append(all, d.target(forward, bareName, minOfBare))
-	}
-	for _, d := range forwarding[2:4] {
-		all = append(all, d.target(forward, "squid", 1))
+	if m.forward != nil {
+		for _, d := range forwarding[:2] {
+			all = append(all, d.target(m.forward, bareName, minOfBare))
+		}
+		for _, d := range forwarding[2:4] {
+			all = append(all, d.target(m.forward, "squid", 1))
+		}
 	}
 	for _, d := range opening {
-		all = append(all, d.target(open, mitmproxyName, timesMitm))
+		all = append(all, d.target(m.open, mitmproxyName, timesMitm))
 	}
-	for _, h := range idle {
+	for _, h := range m.idle {
 		if h.name == oursName {
 			all = append(all, h.target())
 		}
@@ -194,9 +199,9 @@ func (h *holding) target() target {
 	return t
 }
 
-// proxyNoise says how quiet the machine was.
-func proxyNoise(before, after string, forward, open []*entrant, took time.Duration) string {
-	return noiseOf(before, after, took, contested{forward, forwarding}, contested{open, opening})
+// noise says how quiet the machine was.
+func (m *measured) noise(before, after string, took time.Duration) string {
+	return noiseOf(before, after, took, contested{m.forward, forwarding}, contested{m.open, opening})
 }
 
 // Contested are entrants and what they were measured in.

@@ -40,8 +40,8 @@ func TestProxyTables(t *testing.T) {
 	got := forwarding[0].table(forward) + forwarding[4].table(forward)
 	want := `
 Download through 1 tunnel (TLS, not opened)
-                    runs  MB/s    min..max  of bare Go splice    min..max  CPU %  CPU s/GB
-  sstpwarden proxy     3  1000   900..1100               1.00  0.90..1.10     50      0.00
+                    runs  MB/s    min..max  of bare Go splice    min..max  CPU %  CPU s/GB  by CPU
+  sstpwarden proxy     3  1000   900..1100               1.00  0.90..1.10     50      0.00    1.00
   bare Go splice       3  1000  1000..1000                                    50      0.00
   direct               2  2000  2000..2000               2.00  2.00..2.00
   squid             squid is not installed: find it
@@ -98,7 +98,8 @@ func TestProxyTargets(t *testing.T) {
 		{name: oursName, asked: 5000, held: 4999, with: footprint{peak: 20 << 20}, empty: footprint{peak: 20 << 20}},
 		{name: oursName, asked: 5000},
 	}
-	_, got, _ := strings.Cut(targetList(proxyTargets(forward, open, idle))[1:], "\n")
+	m := &measured{forward, open, idle}
+	_, got, _ := strings.Cut(targetList(m.targets())[1:], "\n")
 	want := `
   download, 1 tunnel, of bare Go splice         target 0.95x     aim           got 1.00x         met (1.00x by CPU time)
   download, 64 tunnels, of bare Go splice       target 0.95x     aim           got 1.00x         met (1.00x by CPU time)
@@ -116,10 +117,10 @@ func TestProxyTargets(t *testing.T) {
 		t.Errorf("targets (-want +got):\n%s", diff)
 	}
 	open[1].results = nil
-	if all := proxyTargets(forward, open, idle); all[4].got != notMeasured {
+	if all := m.targets(); all[4].got != notMeasured {
 		t.Errorf("without mitmproxy: %+v", all[4])
 	}
-	noise := proxyNoise("1 2 3", "4 5 6", forward, open, 90*time.Second)
+	noise := m.noise("1 2 3", "4 5 6", 90*time.Second)
 	if !strings.Contains(noise, "widest spread 140 % (download, 1 tunnel, squid). All took 1m30s.") {
 		t.Error(noise)
 	}
