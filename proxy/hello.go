@@ -27,6 +27,7 @@ type helloReader struct {
 	read      int
 	whole     bool // a handshake message was read, which is the first
 	old       bool // it is a ClientHello that offers no version we could open
+	classical bool // it is one that offers no post-quantum key exchange
 	other     bool // these bytes are something else
 }
 
@@ -49,6 +50,7 @@ func (h *helloReader) feed(b []byte) (more bool) {
 			if !h.whole {
 				hello, err := tlswire.ParseClientHello(m.Body)
 				h.old = err == nil && hello.MaxVersion() < tlswire.VersionTLS12
+				h.classical = err == nil && !slices.ContainsFunc(hello.SupportedGroups, postQuantum)
 			}
 			h.whole = true
 		})
@@ -56,6 +58,11 @@ func (h *helloReader) feed(b []byte) (more bool) {
 	h.other = h.other || h.stream.Broken() || h.read > maxHello
 	return !h.whole && !h.other
 }
+
+// postQuantum says that a group is none of those that have been there since TLS
+// 1.2: curves, and finite fields from 256 on (RFC 8446, Section 4.2.7). What is
+// new counts, whatever it is.
+func postQuantum(g tlswire.NamedGroup) bool { return g >= 512 && !tlswire.IsGREASE(g) }
 
 var errOldTLS = errors.New("the client offers nothing newer than TLS 1.1")
 
@@ -109,6 +116,7 @@ func (t *tunnel) holdHello() start {
 		case open && !h.old:
 			first = slices.Clone(first)
 			put(c)
+			t.classical = h.classical
 			return start{open: true, first: first}
 		}
 		err = t.write(inspect.ClientToServer, t.server, first)

@@ -24,6 +24,8 @@ type Intercept struct {
 	// wants the client's certificate or does not take our handshake. Otherwise
 	// they go on unopened, and are inspected as such.
 	FailClosed bool
+
+	trust mitm.Trust
 }
 
 func (i *Intercept) roots() *x509.CertPool {
@@ -85,7 +87,8 @@ func (t *tunnel) intercept(ctx context.Context, first []byte) {
 func (i *interception) handshake(ctx context.Context, raw net.Conn, alpn []string) (*tls.Conn, mitm.Upstream, error) {
 	o := mitm.UpstreamOptions{
 		ServerName: i.name, OmitServerName: i.name == "", ALPN: alpn,
-		Roots: i.srv.config.Intercept.roots(), Timeout: i.srv.config.Timeouts.Handshake,
+		Roots: i.srv.config.Intercept.roots(), Trust: &i.srv.config.Intercept.trust,
+		Classical: i.classical, Timeout: i.srv.config.Timeouts.Handshake,
 	}
 	if i.name == "" {
 		o.ServerName = i.addr().String()

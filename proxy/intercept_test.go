@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -108,6 +110,42 @@ func TestIntercept(t *testing.T) {
 			}
 			if c := l.Counts(); c.Opened == 0 || c.NotOpened != 0 {
 				t.Errorf("counts %+v", c)
+			}
+		})
+	}
+}
+
+// The server is offered post-quantum key exchanges if the client offers them.
+func TestInterceptGroups(t *testing.T) {
+	for name, c := range map[string]struct {
+		groups []tls.CurveID
+		want   bool
+	}{
+		"all":       {nil, true},
+		"hybrid":    {[]tls.CurveID{tls.X25519MLKEM768, tls.X25519}, true},
+		"classical": {[]tls.CurveID{tls.X25519, tls.CurveP256}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var offered atomic.Pointer[[]tls.CurveID]
+			web := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+			web.TLS = &tls.Config{GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+				offered.Store(&h.SupportedCurves)
+				return nil, nil
+			}}
+			web.StartTLS()
+			defer web.Close()
+			roots := x509.NewCertPool()
+			roots.AddCert(web.Certificate())
+			a, pool := authority(t)
+			client := through(t, run(t, opening, intercepting(a, roots)), pool, false)
+			client.Transport.(*http.Transport).TLSClientConfig.CurvePreferences = c.groups
+			resp, err := client.Get(web.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			if got := slices.Contains(*offered.Load(), tls.X25519MLKEM768); got != c.want {
+				t.Errorf("the server is offered %v", *offered.Load())
 			}
 		})
 	}

@@ -22,6 +22,8 @@ type tunnel struct {
 	answered atomic.Bool  // something of the server's was written
 	paused   bool         // the server's direction was interrupted, and may go on
 	spliced  sync.Once
+
+	classical bool // the client offers no post-quantum key exchange
 }
 
 // run carries until both directions ended. The client's first bytes are held

@@ -90,9 +90,9 @@ func (e *VerifyError) Unwrap() []error {
 	return all
 }
 
-// verify looks for everything that is wrong with a chain. [x509.Certificate.Verify]
+// problems looks for everything that is wrong with a chain. [x509.Certificate.Verify]
 // stops at the first.
-func verify(chain []*x509.Certificate, serverName string, roots *x509.CertPool, now time.Time) error {
+func (t *Trust) problems(chain []*x509.Certificate, serverName string, roots *x509.CertPool, now time.Time) error {
 	leaf := chain[0]
 	e := &VerifyError{ServerName: serverName}
 	when := now
@@ -106,12 +106,8 @@ func verify(chain []*x509.Certificate, serverName string, roots *x509.CertPool, 
 		e.Time = x509.CertificateInvalidError{Cert: leaf, Reason: x509.Expired, Detail: outside(leaf, now)}
 	}
 	e.Name = leaf.VerifyHostname(serverName)
-	above := x509.NewCertPool()
-	for _, cert := range chain[1:] {
-		above.AddCert(cert)
-	}
 	// At a time when the leaf is valid, so that its dates hide nothing.
-	_, e.Trust = leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: above, CurrentTime: when})
+	e.Trust = t.verify(chain, roots, when)
 	if len(e.Unwrap()) == 0 {
 		return nil
 	}

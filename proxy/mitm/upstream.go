@@ -25,6 +25,7 @@ type Upstream struct {
 	WantsClientCertificate bool
 
 	roots *x509.CertPool
+	trust *Trust
 	clock func() time.Time
 }
 
@@ -39,6 +40,12 @@ type UpstreamOptions struct {
 	ALPN []string
 	// Roots that are trusted ([LoadRoots]). Default the system's.
 	Roots *x509.CertPool
+	// Trust remembers chains that verified; nil has each verified anew.
+	Trust *Trust
+	// Classical offers no key exchange that withstands quantum computers, as a
+	// client that offers none: the server's side is then as good as the client's
+	// was to be, and costs less.
+	Classical bool
 	// Legacy allows TLS 1.0 and 1.1, and key exchange by RSA encryption.
 	Legacy bool
 	// Timeout of the handshake. Default DefaultTimeout.
@@ -68,7 +75,7 @@ func (e *HandshakeError) Unwrap() error { return e.Err }
 // not verify is no error, but told in the Upstream. After an error, raw is of no
 // more use and left to the caller to close.
 func Handshake(ctx context.Context, raw net.Conn, o UpstreamOptions) (*tls.Conn, Upstream, error) {
-	up := Upstream{ServerName: o.ServerName, roots: o.Roots, clock: clockOr(o.Clock)}
+	up := Upstream{ServerName: o.ServerName, roots: o.Roots, trust: o.Trust, clock: clockOr(o.Clock)}
 	if o.ServerName == "" {
 		return nil, up, &HandshakeError{raw.RemoteAddr().String(), errors.New("no server name to verify its certificate for")}
 	}
@@ -97,7 +104,7 @@ func (o *UpstreamOptions) config(up *Upstream) *tls.Config {
 		InsecureSkipVerify:     true,
 		VerifyConnection: func(cs tls.ConnectionState) error {
 			up.Chain = cs.PeerCertificates
-			up.VerifyErr = verify(up.Chain, up.ServerName, up.roots, up.clock())
+			up.VerifyErr = up.trust.problems(up.Chain, up.ServerName, up.roots, up.clock())
 			if o.Verify == nil {
 				return nil
 			}
@@ -111,11 +118,16 @@ func (o *UpstreamOptions) config(up *Upstream) *tls.Config {
 	if o.OmitServerName {
 		c.ServerName = ""
 	}
+	if o.Classical {
+		c.CurvePreferences = classical
+	}
 	if o.Legacy {
 		c.MinVersion, c.CipherSuites = tls.VersionTLS10, legacySuites()
 	}
 	return c
 }
+
+var classical = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
 
 // legacySuites leaves RC4 out, which nobody has to have (RFC 7465).
 func legacySuites() []uint16 {
@@ -155,7 +167,7 @@ func Pin(up Upstream) func(tls.ConnectionState) error {
 		if len(up.Chain) > 0 && up.Chain[0].Equal(cs.PeerCertificates[0]) {
 			return nil
 		}
-		if err := verify(cs.PeerCertificates, up.ServerName, up.roots, clockOr(up.clock)()); err != nil {
+		if err := up.trust.problems(cs.PeerCertificates, up.ServerName, up.roots, clockOr(up.clock)()); err != nil {
 			return fmt.Errorf("not the certificate that the client was shown: %w", err)
 		}
 		return nil

@@ -182,7 +182,7 @@ func TestVerify(t *testing.T) {
 	old := server("www.example", "www.example")
 	old.NotBefore, old.NotAfter = time.Now().AddDate(-1, 0, 0), time.Now().AddDate(0, 0, -1)
 	worst := []*x509.Certificate{sign(old, nil, ecKey()).cert}
-	err := verify(worst, host, roots, time.Now())
+	err := (*Trust)(nil).problems(worst, host, roots, time.Now())
 	e, ok := errors.AsType[*VerifyError](err)
 	if !ok || e.Time == nil || e.Name == nil || e.Trust == nil {
 		t.Fatalf("not all of it is told: %+v", err)
