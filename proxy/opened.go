@@ -67,6 +67,9 @@ func (i *interception) http(ctx context.Context, client, server *tls.Conn, first
 	h.transport.Proxy = nil
 	h.transport.DialTLSContext = h.dial
 	h.transport.ForceAttemptHTTP2 = true
+	// One server and mostly few requests: the buffers are made for each connection,
+	// and large bodies go past them.
+	h.transport.ReadBufferSize, h.transport.WriteBufferSize = 4<<10, 4<<10
 	defer h.transport.CloseIdleConnections()
 	o := guard.Options{
 		Handler: h, HeadTimeout: i.srv.config.Timeouts.Head, IdleTimeout: i.srv.config.Timeouts.Keep,
