@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -116,6 +117,7 @@ removes them in the end, and --teardown removes what a crash left.`,
 			if err != nil {
 				return err
 			}
+			defer runtime.KeepAlive(newBallast())
 			return runProxy(cmd.Context(), c, f.config)
 		},
 	}
