@@ -23,7 +23,10 @@ type tlsLayer struct {
 	// finishedLen is the fragment length of the client's encrypted Finished
 	// up to TLS 1.2, which tells the cipher where no ServerHello was seen.
 	finishedLen int
-	records     int // of application data and of unknown content
+	// flight holds the lengths of the client's encrypted records in TLS 1.3
+	// while none of them can be its Finished.
+	flight  []uint16
+	records int // of application data and of unknown content
 }
 
 type tlsSide struct {
@@ -244,7 +247,7 @@ func (l *tlsLayer) open(f *Flow, s Segment, r tlswire.Record) bool {
 	}
 	if err != nil {
 		if r.Type == tlswire.ContentApplicationData {
-			if size, exact, ok := l.plaintextSize(r); ok && exact {
+			if size, exact, ok := l.plaintextSize(r.Length); ok && exact {
 				side.lost += size.Hi
 			} else {
 				side.lost = unknownLoss
@@ -273,12 +276,16 @@ func (l *tlsLayer) plaintext(f *Flow, s Segment, plain []byte) {
 
 // applicationData takes a record that stays closed: its size is the fact.
 func (l *tlsLayer) applicationData(f *Flow, s Segment, r tlswire.Record) {
-	if l.depth > 1 || l.handshakeData(f, s.Direction, r) {
-		return
+	if l.depth == 1 && !l.handshakeData(f, s, r) {
+		l.sized(f, s, r.Length)
 	}
+}
+
+// sized takes the length of an application data record's fragment.
+func (l *tlsLayer) sized(f *Flow, s Segment, fragment int) {
 	l.records++
 	l.facts.Records[s.Direction.index()]++
-	size, exact, ok := l.plaintextSize(r)
+	size, exact, ok := l.plaintextSize(fragment)
 	if !ok {
 		f.note(onStream)
 		l.giveUp(f)
@@ -309,12 +316,14 @@ func (l *tlsLayer) giveUp(f *Flow) {
 // belongs to the handshake: early data, the server's flight, the client's up
 // to its Finished, whose length the suite's hash gives (RFC 8446, Section
 // 4.4.4), and session tickets before the client first speaks.
-func (l *tlsLayer) handshakeData(f *Flow, d Direction, r tlswire.Record) bool {
+func (l *tlsLayer) handshakeData(f *Flow, s Segment, r tlswire.Record) bool {
 	if !l.tls13() {
 		return false
 	}
-	side := &l.sides[d.index()]
-	if d == ServerToClient {
+	side := &l.sides[s.Direction.index()]
+	if s.Direction == ServerToClient {
+		side.early++
+		l.endFlight(f, s)
 		if !f.obs.Seen[0] || len(f.dialogue.pieces) > 0 {
 			return false
 		}
@@ -333,7 +342,30 @@ func (l *tlsLayer) handshakeData(f *Flow, d Direction, r tlswire.Record) bool {
 		side.early++
 	}
 	side.finished = l.isFinished(r.Length) || side.early >= maxFlight
+	if side.finished {
+		l.flight = nil
+	} else if l.facts.ServerHello && l.sides[1].early > 0 {
+		l.flight = append(l.flight, uint16(r.Length))
+	}
 	return true
+}
+
+// endFlight ends the client's flight where the server speaks behind it and none
+// of its records can be the Finished: that has no record of its own where a
+// stack joins it with the client's certificate, in front of all that the client
+// says. What came behind it was application data.
+func (l *tlsLayer) endFlight(f *Flow, s Segment) {
+	if len(l.flight) == 0 {
+		return
+	}
+	said := l.flight[1:]
+	l.flight, l.sides[0].finished = nil, true
+	s.Direction = ClientToServer
+	for _, n := range said {
+		if !f.closed {
+			l.sized(f, s, int(n))
+		}
+	}
 }
 
 // isFinished says that a TLS 1.3 record can hold a Finished message alone.
@@ -362,10 +394,11 @@ func (l *tlsLayer) tls13() bool {
 	return l.facts.Hello && !l.legacyClient && l.finishedLen == 0
 }
 
-// plaintextSize gives what a record's length tells of its plaintext.
-func (l *tlsLayer) plaintextSize(r tlswire.Record) (s Size, exact, ok bool) {
+// plaintextSize gives what the length of a record's fragment tells of its
+// plaintext.
+func (l *tlsLayer) plaintextSize(fragment int) (s Size, exact, ok bool) {
 	if l.facts.ServerHello {
-		lo, hi, ok := tlswire.PlaintextRange(l.facts.Version, l.suite, l.facts.EncryptThenMAC, r.Length)
+		lo, hi, ok := tlswire.PlaintextRange(l.facts.Version, l.suite, l.facts.EncryptThenMAC, fragment)
 		return Size{lo, hi}, l.suite.Cipher.BlockLen() == 0, ok
 	}
 	overhead := 0
@@ -377,9 +410,9 @@ func (l *tlsLayer) plaintextSize(r tlswire.Record) (s Size, exact, ok bool) {
 	case l.finishedLen == 4+12+16: // ChaCha20-Poly1305 (RFC 7905), CCM_8
 		overhead = 16
 	default:
-		return sizeOfAnyAEAD(r.Length)
+		return sizeOfAnyAEAD(fragment)
 	}
-	n := r.Length - overhead
+	n := fragment - overhead
 	return Size{n, n}, true, n >= 0
 }
 

@@ -305,6 +305,38 @@ func TestClientCertificate(t *testing.T) {
 	wantRules(t, feed(newInspector(nil, true), conn), "tls.control_lengths")
 }
 
+// TestJoinedFlight has stacks that put the client's certificate, its proof and
+// Finished into one record, with the request behind it before the server speaks,
+// or after its tickets.
+func TestJoinedFlight(t *testing.T) {
+	const flight = 1400
+	tests := []struct {
+		name   string
+		writes []int
+		want   bool
+	}{
+		{"and the request", []int{flight, 190, -118, 14, -48}, true},
+		{"and the request, tickets in front of the response", []int{flight, 190, -217, -217, -118, 14, -48}, true},
+		{"tickets, then the request", []int{flight, -217, -217, 190, -118, 14, -48}, true},
+		{"and a request in two", []int{flight, 100, 90, -118, 14, -48}, true},
+		{"and a Finished", []int{flight, 36, 190, -118, 14, -48}, true},
+		{"another length", []int{flight, 190, -118, 15, -48}, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			x := openSizes(newInspector(nil, true), aesGCM13)
+			x.clientHello()
+			x.serverHello()
+			x.data(-10, -60, -900, -264, -36)
+			x.send(client, tlswire.ContentChangeCipherSpec, []byte{1})
+			x.data(test.writes...)
+			if got := hasRule(x.flow, "tls.control_lengths"); got != test.want {
+				t.Errorf("held: %v, want %v: %s", got, test.want, dump(x.flow.Detection()))
+			}
+		})
+	}
+}
+
 // TestHelloOverRecords cuts a hello's message into records of few bytes.
 func TestHelloOverRecords(t *testing.T) {
 	whole := []byte(hello())[5:]
