@@ -62,6 +62,9 @@ func compile(i int, r Rule, index map[string]int) (compiled, error) {
 	if c.Kind != KindNone && c.when&(onRecord|onIdle) != 0 {
 		c.step = "evidence " + c.ID
 	}
+	if field, err := c.checkMeasured(); err != nil {
+		return fail(field, err)
+	}
 	if c.asksOthers() && c.times > 1 {
 		return fail("times", errors.New("what other connections say counts once"))
 	}
@@ -69,6 +72,30 @@ func compile(i int, r Rule, index map[string]int) (compiled, error) {
 		return fail("proof", errors.New("TLS traits prove nothing: only SSTP read in clear does"))
 	}
 	return c, nil
+}
+
+// checkMeasured holds the weights against what was counted. Those of a proof
+// decide nothing.
+func (c *compiled) checkMeasured() (field string, err error) {
+	m := c.Measured
+	if m == nil {
+		return "", nil
+	}
+	reasoned := c.Reasoned != "" || c.Proof
+	if err := m.check(c.Weight, reasoned); err != nil {
+		return "measured", err
+	}
+	switch {
+	case m.Coarse == nil:
+		return "", nil
+	case m.Coarse.Coarse != nil:
+		return "measured.coarse", errors.New("coarse has no coarse of its own")
+	}
+	weight := c.Weight
+	if c.Coarse != nil {
+		weight = *c.Coarse
+	}
+	return "measured.coarse", m.Coarse.check(weight, reasoned)
 }
 
 // readsClear says that the rule asks for something that was read in clear, and

@@ -30,8 +30,10 @@ type Rule struct {
 	Times int `yaml:"times,omitempty"`
 	// Source says where the facts come from: specification, capture, code.
 	Source string `yaml:"source"`
-	// Measured says on what the weight rests, once it was counted.
-	Measured string `yaml:"measured,omitempty"`
+	// Measured says what counting gave; nil where nobody counted. The weight
+	// does not say more, unless Reasoned says why: what the corpus cannot show.
+	Measured *Measured `yaml:"measured,omitempty"`
+	Reasoned string    `yaml:"reasoned,omitempty"`
 	// Match is what must be seen; all parts given must hold.
 	Match Match `yaml:"match"`
 }

@@ -130,7 +130,7 @@ func culprit(n *yaml.Node, message string) *yaml.Node {
 		return nil
 	}
 	if n.Kind == yaml.ScalarNode {
-		for _, v := range []encoding.TextUnmarshaler{new(inspect.Lengths), new(inspect.Kind)} {
+		for _, v := range []encoding.TextUnmarshaler{new(inspect.Lengths), new(inspect.Kind), new(inspect.Votes)} {
 			if err := v.UnmarshalText([]byte(n.Value)); err != nil && err.Error() == message {
 				return n
 			}

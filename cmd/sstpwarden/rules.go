@@ -142,8 +142,14 @@ func explainRule(cmd *cobra.Command, rs *inspect.Ruleset, id string) error {
 			fmt.Fprintf(&b, "Asks for other connections to the same server%s\n", remembered(rs))
 		}
 		fmt.Fprintf(&b, "Source: %s\n", event.Printable(r.Source))
-		if r.Measured != "" {
-			fmt.Fprintf(&b, "Measured: %s\n", event.Printable(r.Measured))
+		if r.Measured != nil {
+			fmt.Fprintf(&b, "Measured: %s\n", measured(r.Measured))
+			if r.Measured.Coarse != nil {
+				fmt.Fprintf(&b, "Measured where a block cipher hides exact lengths: %s\n", measured(r.Measured.Coarse))
+			}
+		}
+		if r.Reasoned != "" {
+			fmt.Fprintf(&b, "Reasoned: %s\n", event.Printable(r.Reasoned))
 		}
 		text, err := yaml.Marshal(map[string]inspect.Match{"match": r.Match})
 		if err != nil {
@@ -154,6 +160,14 @@ func explainRule(cmd *cobra.Command, rs *inspect.Ruleset, id string) error {
 		return printed(err)
 	}
 	return &cli.ExitError{Status: cli.ExitFailed, Err: fmt.Errorf("there is no rule %s: sstpwarden rules list shows them all", strconv.Quote(id))}
+}
+
+// measured puts counts in words.
+func measured(m *inspect.Measured) string {
+	if m.Positives.Of == 0 || m.Negatives.Of == 0 {
+		return fmt.Sprintf("held on %s of SSTP and %s of others, which is not enough to say anything", m.Positives, m.Negatives)
+	}
+	return fmt.Sprintf("held on %s of SSTP and %s of others, by kinds of connections: %+d to %+d decibans", m.Positives, m.Negatives, m.Low, m.High)
 }
 
 // likelihood puts decibans in words.
