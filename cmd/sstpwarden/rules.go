@@ -21,7 +21,7 @@ import (
 func newRules() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rules",
-		Short: "List, check and explain the detection rules",
+		Short: "List, check, explain and export the detection rules",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -66,7 +66,7 @@ func newRules() *cobra.Command {
 			return printed(err)
 		},
 	}
-	cmd.AddCommand(list, check, explain)
+	cmd.AddCommand(list, check, explain, newRulesExport())
 	return cmd
 }
 
