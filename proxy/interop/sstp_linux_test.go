@@ -123,8 +123,14 @@ func (s *sstpLab) called(v *vpn, client string) (outcome, entry) {
 	told := s.warden.told()
 	o := v.call(client, s.to(v), s.more...)
 	var e entry
-	if o.checked && slices.Contains(late, client) {
+	if o.checked && slices.Contains(late, client) { // there may be an event or not, and none may be left for the next call
+		s.eventually("the tunnel has ended", func() bool { return s.warden.metric("tunnels") == 0 })
 		e.Detection.Verdict = "none told"
+		for _, told := range s.warden.eventsSince(told) {
+			if told.State == "closed" {
+				e = told
+			}
+		}
 	} else {
 		e = s.warden.closed(told)
 	}
