@@ -1,0 +1,123 @@
+package interop
+
+import (
+	"errors"
+	"net"
+	"syscall"
+	"testing"
+	"time"
+
+	"sstpwarden/pcaps/netlab"
+)
+
+// A relay is between an SSTP client and the router, or the router and the server, and
+// says how its side of the connection that is cut ended.
+type relay struct {
+	cut chan time.Time // when a reset came
+	err chan error     // what came instead
+}
+
+// pipe copies both ways, and takes note of how far ends.
+func (r *relay) pipe(near, far net.Conn) {
+	go func() {
+		_, _ = copyAll(far, near) // ends with the other direction
+	}()
+	_, err := copyAll(near, far)
+	if errors.Is(err, syscall.ECONNRESET) {
+		r.cut <- time.Now()
+	} else {
+		r.err <- err
+	}
+	_ = near.Close()
+	_ = far.Close()
+}
+
+func copyAll(to, from net.Conn) (n int64, err error) {
+	b := make([]byte, 1<<16)
+	for {
+		got, err := from.Read(b)
+		if got > 0 {
+			if _, err := to.Write(b[:got]); err != nil {
+				return n, err
+			}
+			n += int64(got)
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+// relayTo accepts connections on a host and carries them on to an address, from there.
+// Far says that the far side is the one that is cut.
+func (l *lab) relayTo(h *netlab.Host, at, to string, far bool) *relay {
+	l.t.Helper()
+	ln, err := h.Listen(l.t.Context(), at, net.ListenConfig{})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { _ = ln.Close() })
+	r := &relay{cut: make(chan time.Time, 1), err: make(chan error, 1)}
+	go func() {
+		near, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		there, err := h.Dial(l.t.Context(), to, net.Dialer{})
+		switch {
+		case err != nil:
+			r.err <- err
+		case far:
+			r.pipe(near, there)
+		default:
+			r.pipe(there, near)
+		}
+	}()
+	return r
+}
+
+// at waits for the reset.
+func (r *relay) at(t *testing.T, who string) time.Time {
+	t.Helper()
+	select {
+	case at := <-r.cut:
+		return at
+	case err := <-r.err:
+		t.Errorf("the %s sees %v and no reset", who, err)
+	case <-time.After(patience):
+		t.Errorf("the %s sees no reset in %v", who, patience)
+	}
+	return time.Time{}
+}
+
+// Both ends of a connection that is dropped see a reset, whoever sent the packet that it
+// was dropped for.
+func TestResetReachesBothEnds(t *testing.T) {
+	for _, f := range []struct{ name, client, server string }{
+		{"ipv4", "127.0.0.1", netlab.Server4},
+		{"ipv6", "::1", netlab.Server6},
+	} {
+		for _, client := range []string{"windows", "sstpc", "mikrotik"} {
+			t.Run(f.name+"_"+client, func(t *testing.T) {
+				t.Parallel()
+				l := newLab(t)
+				w := l.warden(l.forgetful()...)
+				v := l.vpn(vpn{profile: "rras", tls: "1.2", host: f.client, port: "4443"})
+				near := l.relayTo(l.Client, net.JoinHostPort(f.client, "4443"), net.JoinHostPort(f.server, "443"), true)
+				there := l.relayTo(l.Server, net.JoinHostPort(f.server, "443"), net.JoinHostPort(f.client, "4443"), false)
+				c := v.call(client, 1000)
+				if c.status != 1 || c.checked {
+					t.Errorf("the call: %+v", c)
+				}
+				first, second := near.at(t, "client"), there.at(t, "server")
+				e := w.events()
+				if len(e) != 1 || e[0].decided() != "drop by sstp.suspected, enforced" {
+					t.Fatalf("events: %+v", e)
+				}
+				last := e[0].Timestamp.Add(time.Duration(e[0].Duration * float64(time.Second)))
+				t.Logf("the client sees a reset %.1f ms after the packet that it was cut for, the server %.1f ms",
+					first.Sub(last).Seconds()*1000, second.Sub(last).Seconds()*1000)
+			})
+		}
+	}
+}
