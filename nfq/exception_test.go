@@ -115,7 +115,7 @@ func checkException(t *testing.T, b *bench, p []byte, cause Cause, choice Choice
 	if diff := cmp.Diff(states, b.states()); diff != "" {
 		t.Error(diff)
 	}
-	if n := b.Counts().Exceptions[cause]; n != 1 && (cause != CauseUndecided || choice != Watch) {
+	if n := b.Counts().Exceptions[cause]; n != 1 {
 		t.Errorf("%d exceptions counted", n)
 	}
 	if said := b.log.String(); choice != Watch && !strings.Contains(said, "cause="+cause.String()) {

@@ -24,6 +24,7 @@ type flow struct {
 	connect  bool // the policy was asked at that stage
 	hello    bool
 	waits    bool      // for the answer to a question
+	spent    bool      // it was told that its budget is
 	told     judgement // as which it was told of; the zero one if it was not
 
 	leaving bool // the verdict was given to a packet
@@ -159,8 +160,9 @@ func (fl *flow) spend() {
 		fl.let(fl.decision.Rule)
 		return
 	}
-	if choice := w.config.Exceptions.Undecided; choice != Watch {
-		fl.except(CauseUndecided, choice, "Nothing was found out about it for long.")
+	if !fl.spent {
+		fl.spent = true
+		fl.except(CauseUndecided, w.config.Exceptions.Undecided, "Nothing was found out about it for long.")
 	}
 }
 
