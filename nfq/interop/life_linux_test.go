@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 	"testing"
@@ -69,10 +70,14 @@ type download struct {
 	body io.Reader
 }
 
-// download begins to load a page from port 443 that is settled soon.
-func (l *lab) download(from, origin string) *download {
+// download begins to load a page, by way of a proxy on the client where there is one.
+func (l *lab) download(from, origin string, via ...string) *download {
 	l.t.Helper()
-	client := &http.Client{Transport: l.transport(from)}
+	transport := l.transport(from)
+	for _, v := range via {
+		transport.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(v) }
+	}
+	client := &http.Client{Transport: transport}
 	resp, err := client.Get(origin + "/1000000000")
 	if err != nil {
 		l.t.Fatal(err)

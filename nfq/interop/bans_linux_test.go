@@ -1,0 +1,143 @@
+package interop
+
+import (
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+
+	"sstpwarden/pcaps/netlab"
+)
+
+// banning are flags by which who is dropped is banned.
+func banning(l *lab) []string {
+	return append(l.forgetful(), "--data", l.file("ban.yaml", "enforcement: {reset: true, ban: 10m}\n"))
+}
+
+// A ban as GET /bans lists it.
+type ban struct {
+	Client, Server string
+	Left           float64 `json:"seconds_left"`
+}
+
+func (w *warden) bans() []ban {
+	w.t.Helper()
+	status, text := w.ask(http.MethodGet, "/bans")
+	var list []ban
+	if err := json.Unmarshal([]byte(text), &list); err != nil || status != http.StatusOK {
+		w.t.Fatalf("GET /bans: %d, %v, %s", status, err, text)
+	}
+	return list
+}
+
+// refused says how a connection attempt of a client's address ends.
+func (l *lab) refused(from, to string) bool {
+	l.t.Helper()
+	conn, err := l.dial(from, to, net.Dialer{})
+	if err == nil {
+		_ = conn.Close()
+	} else if !errors.Is(err, syscall.ECONNREFUSED) {
+		l.t.Errorf("connecting from %s to %s: %v", from, to, err)
+	}
+	return err != nil
+}
+
+// Who was dropped is refused next time, until the ban is taken back, and so is after a
+// restart of the program where the table outlived it.
+func TestBans(t *testing.T) {
+	for _, f := range []struct{ name, client, other, server string }{
+		{"ipv4", netlab.Client4, netlab.Client4b, netlab.Server4},
+		{"ipv6", netlab.Client6, netlab.Client6b, netlab.Server6},
+	} {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			l.web()
+			args := append(banning(l), "--fail", "closed", "--keep")
+			w := l.warden(args...)
+			v := l.vpn(vpn{profile: "rras", tls: "1.2", host: f.server, port: "4443"})
+			if c := v.call("windows", 1000); c.status != 1 || c.step != "sstp" {
+				t.Fatalf("the first call: %+v", c)
+			}
+			l.eventually("a ban is made", func() bool { return w.metric(`nfq_bans_total{result="made"}`) == 1 })
+			check := func(when string, banned bool) {
+				t.Helper()
+				list := w.bans()
+				if want := map[bool]int{true: 1}[banned]; len(list) != want ||
+					banned && (list[0].Client != f.client || list[0].Server != v.address() || list[0].Left < 500 || list[0].Left > 600) {
+					t.Errorf("%s there are the bans %+v", when, list)
+				}
+				for _, x := range []struct {
+					from, to string
+					want     bool
+				}{
+					{f.client, v.address(), banned},
+					{f.client, net.JoinHostPort(f.server, "443"), false},
+					{f.other, v.address(), false},
+				} {
+					if got := l.refused(x.from, x.to); got != x.want {
+						t.Errorf("%s it is %v that %s is refused to come to %s", when, got, x.from, x.to)
+					}
+				}
+			}
+			check("dropped,", true)
+			if c := v.call("windows", 1000); c.status != 1 || c.step != "tcp" || !strings.Contains(c.words, "refused") {
+				t.Errorf("the second call: %+v", c)
+			}
+			if n := w.metric(`nfq_firewall_packets_total{rule="banned"}`); n < 2 {
+				t.Errorf("%v packets met the ban", n)
+			}
+			w.stop()
+			w = l.warden(args...)
+			check("started again,", true)
+			w.kill()
+			w = l.warden(args...)
+			check("started after a kill,", true)
+			for _, x := range []struct{ query, want string }{
+				{"client=192.0.2.1", `{"removed":0}`},
+				{"client=nobody", "no address"},
+				{"client=" + f.client + "&server=" + f.server, `{"removed":1}`},
+				{"client=" + f.client, `{"removed":0}`},
+			} {
+				if _, text := w.ask(http.MethodDelete, "/bans?"+x.query); !strings.Contains(text, x.want) {
+					t.Errorf("DELETE /bans?%s: %s", x.query, text)
+				}
+			}
+			check("taken back,", false)
+			w.stop()
+		})
+	}
+}
+
+// In a dry run nobody is dropped or banned, and all is told.
+func TestDryRun(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.plainWeb()
+	w := l.warden(append(banning(l), "--dry-run")...)
+	v := l.vpn(vpn{profile: "rras", tls: "1.2", host: netlab.Server4, port: "443"})
+	for range 2 {
+		c := v.call("windows", 1000)
+		if c.status != 0 || !c.checked {
+			t.Errorf("a call: %+v", c)
+		}
+		e := w.decided(c.port, "drop by sstp.suspected")
+		if !e.Decision.DryRun || e.Decision.Ban != "10m0s" {
+			t.Errorf("the decision is %+v", e.Decision)
+		}
+	}
+	for name, want := range map[string]float64{
+		`nfq_dropped_total{enforced="false"}`: 2, `nfq_dropped_total{enforced="true"}`: 0, "nfq_bans_total": 0,
+		`nfq_packets_total{verdict="block"}`: 0, `nfq_packets_total{verdict="drop"}`: 0,
+	} {
+		if got := w.metric(name); got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+	if list := w.bans(); len(list) != 0 {
+		t.Errorf("bans: %+v", list)
+	}
+}

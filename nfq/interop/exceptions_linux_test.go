@@ -1,0 +1,398 @@
+package interop
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"sstpwarden/pcaps/netlab"
+)
+
+// logInterval is how often a cause is logged by each queue at most.
+const logInterval = 10 * time.Second
+
+// checkCause checks that a cause was counted, and logged once in a while.
+func (w *warden) checkCause(cause string, least float64, since time.Time) {
+	w.t.Helper()
+	w.lab.eventually(cause+" is counted", func() bool { return w.exceptions(cause) >= least })
+	const queues = 2 // at most, of these labs
+	lines, most := w.lines("msg=exception", "cause="+cause), queues*(1+int(time.Since(since)/logInterval))
+	if lines < 1 || lines > most {
+		w.t.Errorf("%s came up %v times and was logged in %d lines; want 1 to %d", cause, w.exceptions(cause), lines, most)
+	}
+}
+
+// once makes a request of its own connection.
+func (l *lab) once(from, address string) error {
+	transport := l.transport(from)
+	transport.DisableKeepAlives = true
+	ctx, cancel := context.WithTimeout(l.t.Context(), patience)
+	defer cancel()
+	return get(ctx, &http.Client{Transport: transport}, address)
+}
+
+// What is done where something stands in the way is what was configured.
+func TestExceptions(t *testing.T) {
+	for _, x := range []struct {
+		cause, choice string
+		web, tunnel   bool // they come through
+		rule          string
+	}{
+		{"midstream", "let", true, true, ""},
+		{"midstream", "watch", true, false, ""},
+		{"midstream", "cut", false, false, "nfq.midstream"},
+		{"memory", "let", true, true, ""},
+		{"memory", "watch", true, false, ""},
+		{"memory", "cut", false, false, "nfq.memory"},
+		{"undecided", "let", true, true, ""},
+		{"undecided", "watch", true, false, ""},
+		{"undecided", "cut", false, false, "nfq.undecided"},
+		{"unreadable", "let", true, true, ""},
+		{"unreadable", "cut", false, false, ""},
+	} {
+		t.Run(x.cause+"_"+x.choice, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			l.web()
+			config := l.file("config.yaml", fmt.Sprintf("nfq:\n  queues: {count: 2}\n  exceptions: {%s: %s}\n", x.cause, x.choice))
+			begin := time.Now()
+			w := l.warden(append(l.forgetful(), "--config", config, "--simulate", x.cause)...)
+			if x.cause == "unreadable" && !x.web {
+				if l.passes(netlab.Server4, "443", false) {
+					t.Error("a packet that cannot be read is let")
+				}
+				w.checkCause(x.cause, 1, begin)
+				return
+			}
+			const requests = 20
+			for n := range requests {
+				from, address := netlab.Client4, http2v4
+				if n%2 > 0 {
+					from, address = netlab.Client6, http1v6
+				}
+				if err := l.once(from, address+"/1000"); x.web != (err == nil) || !x.web && !errors.Is(err, syscall.ECONNRESET) {
+					t.Errorf("a request comes to %v", err)
+				}
+			}
+			v := l.vpn(vpn{profile: "rras", tls: "1.2", host: netlab.Server4, port: "4443"})
+			if c := v.call("windows", 1000); c.checked != x.tunnel {
+				t.Errorf("a tunnel comes to %+v", c)
+			}
+			w.checkCause(x.cause, requests, begin)
+			if x.rule == "" {
+				return
+			}
+			l.eventually("events tell of all that were cut", func() bool { return len(w.events()) == requests+1 })
+			for _, e := range w.events() {
+				if e.decided() != "drop by "+x.rule+", enforced" {
+					t.Errorf("event %+v: %s", e, e.decided())
+				}
+			}
+		})
+	}
+}
+
+// failingPolicy decides two things at once about SSTP, which is an error, and slowPolicy
+// takes long to.
+const (
+	failingPolicy = `package sstp
+
+decision := {"action": "allow", "rule": "mine.rest", "reason": "Not SSTP."} if not suspected
+
+decision := {"action": "allow", "rule": "mine.one", "reason": "One."} if suspected
+
+decision := {"action": "log", "rule": "mine.other", "reason": "Another."} if suspected
+
+suspected if input.detection.verdict == "suspected"
+`
+	slowPolicy = `package sstp
+
+decision := {"action": "allow", "rule": "mine.rest", "reason": "Not SSTP."} if not suspected
+
+decision := {"action": "allow", "rule": "mine.slow", "reason": "After much thought."} if {
+	suspected
+	count([x | some x in numbers.range(1, 3000); some y in numbers.range(1, 3000); x * y < 0]) == 0
+}
+
+suspected if input.detection.verdict == "suspected"
+`
+)
+
+// policy makes a folder with a policy.
+func (l *lab) policy(text string) []string {
+	l.t.Helper()
+	dir := filepath.Join(l.dir, "policy")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		l.t.Fatal(err)
+	}
+	l.file("policy/decision.rego", text)
+	return []string{"--policy", dir}
+}
+
+// What stands in for the policy's answer is what was configured.
+func TestPolicyFails(t *testing.T) {
+	simulate := func(cause string) func(*lab) []string {
+		return func(*lab) []string { return []string{"--simulate", cause} }
+	}
+	for _, x := range []struct {
+		name, config string
+		flags        func(*lab) []string
+		cause        string
+		web, tunnel  bool // they come through
+		decided      string
+	}{
+		{"error", "", simulate("policy_error"), "policy_error", true, false, "drop by gate.policy_error, enforced"},
+		{"error_logged", "on_error: {sstp: log}", simulate("policy_error"), "policy_error", true, true, "log by gate.policy_error, enforced"},
+		{"error_dropped", "on_error: {rest: drop}", simulate("policy_error"), "policy_error", false, false, "drop by gate.policy_error, enforced"},
+		{"timeout", "", simulate("policy_timeout"), "policy_timeout", true, false, "drop by gate.policy_timeout, enforced"},
+		{"timeout_logged", "on_timeout: {sstp: log}", simulate("policy_timeout"), "policy_timeout", true, true, "log by gate.policy_timeout, enforced"},
+		{"really_fails", "", func(l *lab) []string { return l.policy(failingPolicy) }, "policy_error", true, false, "drop by gate.policy_error, enforced"},
+		{"is_really_slow", "timeout: 100ms", func(l *lab) []string { return l.policy(slowPolicy) }, "policy_timeout", true, false, "drop by gate.policy_timeout, enforced"},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			l.web()
+			config := l.file("config.yaml", "nfq:\n  queues: {count: 2}\npolicy: {"+x.config+"}\n")
+			begin := time.Now()
+			w := l.warden(append(append(l.forgetful(), "--config", config), x.flags(l)...)...)
+			for range 20 {
+				if err := l.once(netlab.Client6, http2v6+"/1000"); x.web != (err == nil) {
+					t.Errorf("a request comes to %v", err)
+				}
+			}
+			v := l.vpn(vpn{profile: "rras", tls: "1.2", host: netlab.Server4, port: "4443"})
+			c := v.call("windows", 1000)
+			if c.checked != x.tunnel {
+				t.Errorf("a tunnel comes to %+v", c)
+			}
+			w.decided(c.port, x.decided)
+			w.checkCause(x.cause, 1, begin)
+		})
+	}
+}
+
+// A reload that goes wrong leaves the policies that were in force.
+func TestBrokenReload(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.web()
+	set := filepath.Join(l.dir, "set")
+	l.run(l.Router, sstpwarden, "policy", "init", set)
+	path := filepath.Join(set, "sstp", "decision.rego")
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := l.warden(append(l.forgetful(), "--policy", set)...)
+	v := l.vpn(vpn{profile: "rras", tls: "1.2", host: netlab.Server4, port: "4443"})
+	tr := l.load(netlab.Client4b, plain4, http2v4)
+	dropped := func(when string) {
+		t.Helper()
+		c := v.call("windows", 1000)
+		if c.status != 1 || c.checked {
+			t.Errorf("%s a tunnel comes to %+v", when, c)
+		}
+		w.decided(c.port, "drop by sstp.suspected, enforced")
+	}
+	dropped("at first")
+	failed := w.metric(`reloads_total{component="policies",result="failure"}`)
+	l.file("set/sstp/decision.rego", "package sstp\n\ndecision := {\n")
+	w.signal(syscall.SIGHUP)
+	l.eventually("the reload fails", func() bool {
+		return w.metric(`reloads_total{component="policies",result="failure"}`) > failed && w.lines("level=ERROR", "component=policies", "what was in force stays in force") > 0
+	})
+	dropped("after a broken reload")
+	l.file("set/sstp/decision.rego", strings.ReplaceAll(string(good), `"sstp.suspected"`, `"mine.suspected"`))
+	w.signal(syscall.SIGHUP)
+	l.eventually("the policies are mended", func() bool { return w.metric(`reload_last_successful{component="policies"}`) == 1 })
+	c := v.call("windows", 1000)
+	w.decided(c.port, "drop by mine.suspected, enforced")
+	tr.checkAll()
+}
+
+// An open connection that both ends know.
+type open struct{ client, server *net.TCPConn }
+
+// open makes one, and says something.
+func (l *lab) open(from, address string, accepted <-chan *net.TCPConn) open {
+	l.t.Helper()
+	o := open{client: l.connect(from, address)}
+	o.server = <-accepted
+	_ = o.server.SetDeadline(time.Now().Add(patience))
+	if err := o.talk(); err != nil {
+		l.t.Fatal(err)
+	}
+	return o
+}
+
+// talk says something both ways.
+func (o open) talk() error {
+	for range 3 {
+		for _, way := range [][2]net.Conn{{o.client, o.server}, {o.server, o.client}} {
+			text := []byte("something to say\n")
+			if _, err := way[0].Write(text); err != nil {
+				return err
+			}
+			b := make([]byte, len(text))
+			if _, err := io.ReadFull(way[1], b); err != nil {
+				return err
+			}
+			if !bytes.Equal(b, text) {
+				return fmt.Errorf("%q arrives as %q", text, b)
+			}
+		}
+	}
+	return nil
+}
+
+// Connections that were up before are let, watched or cut, and so are tunnels.
+func TestMidstream(t *testing.T) {
+	for _, choice := range []string{"let", "watch", "cut"} {
+		t.Run(choice, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			l.plainWeb()
+			accepted := l.accept(":7")
+			v := l.vpn(vpn{profile: "rras", tls: "1.2", host: netlab.Server4, port: "443"})
+			conns := []open{
+				l.open(netlab.Client4, net.JoinHostPort(netlab.Server4, "7"), accepted),
+				l.open(netlab.Client6, net.JoinHostPort(netlab.Server6, "7"), accepted),
+			}
+			tunnel := l.start(l.Client, "tunnel", sstplab, "dial", "sstp://alice:secret@"+v.address(), "--json", "--net", "user", "--insecure",
+				"--socks", "127.0.0.1:1080")
+			tunnel.waitFor(`"event":"proxy_listening"`)
+			inside := l.download("", "http://"+netlab.Server4b, "http://127.0.0.1:1080")
+			begin := time.Now()
+			w := l.warden("--midstream", choice)
+			for _, o := range conns {
+				err := o.talk()
+				if choice == "cut" && !errors.Is(err, syscall.ECONNRESET) || choice != "cut" && err != nil {
+					t.Errorf("a connection comes to %v", err)
+				}
+			}
+			if n := w.metric(`nfq_firewall_packets_total{rule="midstream"}`); n < 2 {
+				t.Errorf("the firewall's table counts %v packets", n)
+			}
+			switch choice {
+			case "cut":
+				if _, err := io.Copy(io.Discard, inside.body); err == nil {
+					t.Error("a page that came through the tunnel came to its end")
+				}
+				if s := tunnel.wait(); s != 1 {
+					t.Errorf("the tunnel ended with status %d", s)
+				}
+				// The other ends learn of it, too.
+				for _, o := range conns {
+					for _, conn := range []net.Conn{o.client, o.server} {
+						if _, err := io.ReadAll(conn); err != nil && !errors.Is(err, syscall.ECONNRESET) {
+							t.Errorf("an end sees %v", err)
+						}
+					}
+				}
+				l.eventually("the server notices", func() bool { return strings.Contains(v.process.text(), "connection reset by peer") })
+				return
+			case "watch":
+				w.checkCause("midstream", 3, begin)
+			}
+			inside.checkGoesOn("inspected, a tunnel's")
+			if tunnel.ended() {
+				t.Errorf("the tunnel ended:\n%s", tail(tunnel.text()))
+			}
+			if c := v.call("windows", 1000); c.status != 1 || c.checked {
+				t.Errorf("a new tunnel comes to %+v", c)
+			}
+		})
+	}
+}
+
+// halfHello is the beginning of a ClientHello.
+var halfHello = []byte{0x16, 3, 1, 0x02, 0, 1, 0, 1, 0xfc, 3, 3}
+
+// When there are as many connections as may be, what becomes of others is what was
+// configured.
+func TestMemoryCap(t *testing.T) {
+	for _, choice := range []string{"let", "watch", "cut"} {
+		t.Run(choice, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			l.plainWeb()
+			const most, more = 50, 30
+			config := l.file("config.yaml", fmt.Sprintf("nfq:\n  queues: {count: 1}\n  limits: {connections: %d}\n  exceptions: {memory: %s}\n", most, choice))
+			begin := time.Now()
+			w := l.warden(append(l.forgetful(), "--config", config)...)
+			accepted := l.accept(":7")
+			var cut int
+			for range most + more {
+				client := l.connect(netlab.Client6, net.JoinHostPort(netlab.Server6, "7"))
+				server := <-accepted
+				_ = server.SetDeadline(time.Now().Add(patience))
+				if _, err := client.Write(halfHello); err != nil {
+					t.Fatal(err)
+				}
+				_, err := io.ReadFull(server, make([]byte, len(halfHello)))
+				switch {
+				case errors.Is(err, syscall.ECONNRESET):
+					cut++
+				case err != nil:
+					t.Fatal(err)
+				}
+			}
+			if want := map[string]int{"cut": more}[choice]; cut != want {
+				t.Errorf("%d connections were cut, want %d", cut, want)
+			}
+			w.checkCause("memory", more, begin)
+			if n := w.metric("nfq_connections"); n > most {
+				t.Errorf("%v connections are watched", n)
+			}
+			v := l.vpn(vpn{profile: "rras", tls: "1.2", host: netlab.Server4, port: "4443"})
+			if c := v.call("windows", 1000); c.checked != (choice == "let") {
+				t.Errorf("a tunnel comes to %+v", c)
+			}
+			if err := l.once(netlab.Client4, plain4+"/1000"); (choice == "cut") != (err != nil) {
+				t.Errorf("a request comes to %v", err)
+			}
+		})
+	}
+}
+
+// Packets that do not fit into the queue are let or dropped, and all are counted.
+func TestOverflow(t *testing.T) {
+	for _, choice := range []string{"let", "cut"} {
+		t.Run(choice, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, "nft")
+			config := l.file("config.yaml", "nfq:\n  queues: {count: 1, buffer: 64KiB}\n  exceptions: {overflow: "+choice+"}\n")
+			begin := time.Now()
+			w := l.warden("--config", config, "--simulate", "overflow")
+			arrived := l.countStrangers()
+			const packets = 600
+			l.flood(packets, 0, nil)
+			drained := func() bool { return w.metric("nfq_queue_waiting") == 0 }
+			l.eventually("all are judged", drained)
+			l.flood(1, 0, nil) // it shows the last gap
+			l.eventually("that one, too", func() bool { return w.metric("nfq_firewall_packets_total{rule=\"queued\"}") > packets && drained() })
+			overflow := w.metric("nfq_queue_overflow_total")
+			w.checkCause("overflow", overflow, begin)
+			t.Logf("%v packets of %d did not fit", overflow, packets+1)
+			n := arrived()
+			want := packets + 1
+			if choice == "cut" {
+				want -= int(overflow)
+			}
+			if n != want || overflow == 0 {
+				t.Errorf("%d packets arrived, %v did not fit", n, overflow)
+			}
+		})
+	}
+}
