@@ -73,7 +73,7 @@ type kernel struct {
 	bench   *bench
 	decoder *tcpflow.Decoder
 	fates   map[[2]netip.AddrPort]Action
-	passed  int // packets that came out
+	out     []frame // packets that came out
 	queued  int
 }
 
@@ -94,7 +94,7 @@ func (k *kernel) take(f frame) {
 	}
 	if fate := k.fates[ends]; fate != 0 {
 		if fate == Settle {
-			k.passed++
+			k.out = append(k.out, f)
 		}
 		return
 	}
@@ -106,7 +106,7 @@ func (k *kernel) take(f frame) {
 	default:
 	}
 	if v.Action == Accept || v.Action == Settle {
-		k.passed++
+		k.out = append(k.out, f)
 	}
 }
 
