@@ -65,7 +65,7 @@ until the program runs again or nfq --remove is called.`,
 	}
 	fl := cmd.Flags()
 	f.register(fl)
-	fl.StringSliceVar(&f.hooks, "hook", nil, "inspect in these `HOOKS`: forward, input, output (default all)")
+	fl.StringSliceVar(&f.hooks, "hook", nil, "inspect in these `HOOKS`: forward for what is routed, input and output, both, for this machine's own connections (default all)")
 	fl.IntVar(&f.queues, "queues", 0, "use `N` queues of the kernel, each with a thread of its own (default one per processor)")
 	fl.StringArrayVar(&f.scope, "scope", nil, "which connections, `KEY=VALUE` of interface, network (of clients), port, exclude (servers); repeatable, all TCP without it")
 	fl.BoolVar(&f.loopback, "loopback", false, "inspect this machine's connections to itself, too")

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -170,6 +171,9 @@ func (s *nfqService) install() error {
 // run inspects until ctx is done.
 func (s *nfqService) run(ctx context.Context) error {
 	n := &s.config.NFQ
+	if slices.Contains(n.Hooks, string(nft.HookInput)) != slices.Contains(n.Hooks, string(nft.HookOutput)) {
+		s.daemon.Logger().Warn("only one direction of this machine's own connections is seen, from which little can be told: list input and output, or neither", "hooks", n.Hooks)
+	}
 	s.daemon.Logger().Info("inspecting", "hooks", n.Hooks, "scope", n.Scope.Table().String(), "queues", len(s.queues), "fail", n.Fail)
 	err := s.daemon.Run(ctx, s.serve)
 	return errors.Join(err, s.close())
