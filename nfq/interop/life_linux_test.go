@@ -177,7 +177,13 @@ func TestStop(t *testing.T) {
 			args := []string{"--fail", fail, "--scope", "port=443"}
 			w := l.warden(args...)
 			d := l.download(netlab.Client6, http2v6)
+			inside := l.load(netlab.Client4b, http2v4)
+			inside.some()
+			inside.longest()
 			w.stop()
+			inside.some()
+			t.Logf("when the program was stopped, a client had to wait for %v", inside.longest().Round(time.Millisecond))
+			inside.checkAll()
 			l.checkTable("stopped,", false)
 			l.checkPasses("stopped,", true)
 

@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"cmp"
 	"encoding/json"
 	"net"
 	"regexp"
@@ -19,6 +20,8 @@ type vpn struct {
 	tls     string // the highest version, "1.2" or "1.3"
 	host    string
 	port    string
+	on      *netlab.Host // nil for the lab's server
+	inside  string       // whose page is fetched through the tunnel, "" for the server's
 	process *process
 }
 
@@ -41,6 +44,7 @@ func (v *vpn) serves(client string) bool {
 func (l *lab) vpn(v vpn, more ...string) *vpn {
 	l.t.Helper()
 	v.lab = l
+	on := cmp.Or(v.on, l.Server)
 	args := []string{
 		sstplab, "serve", "--listen", v.address(), "--net", "user", "--user", "alice:secret", "--json",
 		"--profile", v.profile, "--cert", shared.cert, "--key", shared.key, "--run-as", "root",
@@ -48,7 +52,7 @@ func (l *lab) vpn(v vpn, more ...string) *vpn {
 	if v.tls == "1.2" {
 		args = append(args, "--tls-min", "1.0", "--tls-max", "1.2")
 	}
-	v.process = l.start(l.Server, "vpn-"+strings.ReplaceAll(v.host, ":", ".")+"-"+v.port, append(args, more...)...)
+	v.process = l.start(on, "vpn-"+strings.ReplaceAll(v.host, ":", ".")+"-"+v.port, append(args, more...)...)
 	v.process.waitFor(`"event":"listening"`)
 	return &v
 }
@@ -97,13 +101,19 @@ var failedStep = regexp.MustCompile(`(?m)^sstplab: (\w+): `)
 // call dials the server with a program that fetches a page of so many bytes through the
 // tunnel.
 func (v *vpn) call(profile string, page int, more ...string) call {
+	v.lab.t.Helper()
+	return v.callFrom(v.lab.Client, profile, page, more...)
+}
+
+// callFrom is call from another host.
+func (v *vpn) callFrom(h *netlab.Host, profile string, page int, more ...string) call {
 	l := v.lab
 	l.t.Helper()
 	args := append([]string{
 		sstplab, "dial", "sstp://alice:secret@" + v.address(), "--json", "--net", "user", "--insecure", "--profile", profile,
-		"--check", "http://" + netlab.Server4b + "/" + strconv.Itoa(page), "--timeout", "20s",
+		"--check", "http://" + cmp.Or(v.inside, netlab.Server4b) + "/" + strconv.Itoa(page), "--timeout", "20s",
 	}, more...)
-	stdout, stderr, err := l.try(l.Client, args...)
+	stdout, stderr, err := l.try(h, args...)
 	c := call{status: status(err), words: strings.TrimSpace(stderr)}
 	if m := failedStep.FindStringSubmatch(stderr); m != nil {
 		c.step = m[1]
