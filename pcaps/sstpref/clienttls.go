@@ -27,7 +27,10 @@ func (d *dialer) secure(ctx context.Context, c net.Conn) (net.Conn, *TLSInfo, er
 	ctx, cancel := context.WithTimeout(ctx, d.HandshakeTimeout)
 	defer cancel()
 	shake := d.plainTLS
-	if d.Profile.Hello != "" {
+	switch {
+	case d.TLS != nil:
+		shake = d.TLS
+	case d.Profile.Hello != "":
 		shake = d.mimicTLS
 	}
 	out, info, err := shake(ctx, c)
@@ -52,6 +55,7 @@ func (d *dialer) plainTLS(ctx context.Context, c net.Conn) (net.Conn, *TLSInfo, 
 	config := &tls.Config{
 		ServerName: d.sni(), InsecureSkipVerify: true, // verify does it
 		MinVersion: d.minTLS(), MaxVersion: d.MaxTLS, KeyLogWriter: d.keyLog(),
+		NextProtos: d.ALPN,
 	}
 	if config.MinVersion < tls.VersionTLS12 {
 		config.CipherSuites = oldSuites()
@@ -67,7 +71,7 @@ func (d *dialer) plainTLS(ctx context.Context, c net.Conn) (net.Conn, *TLSInfo, 
 // mimicTLS says hello as the profile's client does.
 func (d *dialer) mimicTLS(ctx context.Context, c net.Conn) (net.Conn, *TLSInfo, error) {
 	config := &utls.Config{InsecureSkipVerify: true, KeyLogWriter: d.keyLog()} // verify does it
-	t, err := hello.Client(c, config, d.Profile.Hello, d.sni(), hello.Options{MinVersion: d.MinTLS, MaxVersion: d.MaxTLS})
+	t, err := hello.Client(c, config, d.Profile.Hello, d.sni(), hello.Options{MinVersion: d.MinTLS, MaxVersion: d.MaxTLS, ALPN: d.ALPN})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -39,6 +39,16 @@ type ClientConfig struct {
 	// MinTLS and MaxTLS bound the version, 0 for TLS 1.2 and the newest. What the
 	// profile's ClientHello offers is bounded by MaxTLS alone.
 	MinTLS, MaxTLS uint16
+	// ALPN are protocols that the ClientHello offers, nil for the profile's: none.
+	ALPN []string
+	// TLS does the handshake in place of the profile's, nil for that; then the
+	// fields above but Roots and Insecure are its own matter. The certificate is
+	// checked behind it.
+	TLS func(ctx context.Context, c net.Conn) (net.Conn, *TLSInfo, error)
+	// Inside returns the connection that SSTP runs on, given that in TLS, nil for
+	// that itself: for what is to come before SSTP, or around it. It has to end when
+	// its connection is closed.
+	Inside func(c net.Conn) (net.Conn, error)
 	// KeyLog gets the secrets of TLS, in NSS key log format.
 	KeyLog io.Writer
 	// Record gets the connections as a capture.
@@ -137,7 +147,12 @@ func (d *dialer) dial(ctx context.Context) (*Session, error) {
 	}
 	d.Log.Info("tls", "version", info.Version, "cipher", info.Cipher, "sni", info.SNI,
 		"certificate", info.Certificates[0].Subject.String(), "trusted", !d.Insecure)
-	s, err := d.session(t, info)
+	inside, err := d.inside(ctx, t)
+	if err != nil {
+		_ = t.Close() // it is of no use
+		return nil, err
+	}
+	s, err := d.session(inside, info)
 	if err != nil {
 		_ = t.Close() // it is of no use
 		return nil, err
@@ -154,6 +169,19 @@ func (d *dialer) dial(ctx context.Context) (*Session, error) {
 		<-s.Done()
 		return nil, failed(at, ctx.Err(), lookTimeout[at])
 	}
+}
+
+// inside puts around the connection in TLS what the caller wants.
+func (d *dialer) inside(ctx context.Context, t net.Conn) (net.Conn, error) {
+	if d.Inside == nil {
+		return t, nil
+	}
+	stop := closeOn(ctx, t)
+	c, err := d.Inside(t)
+	if !stop() {
+		err = cmp.Or(ctx.Err(), err)
+	}
+	return c, failed(StepHTTP, err, "")
 }
 
 // lookTimeout is what to look at when nothing comes at a step.

@@ -90,8 +90,9 @@ func printable(s string) string {
 }
 
 // readRequest reads a client's request. The status is 0 if it opens SSTP, and
-// what to answer if not (MS-SSTP 3.3.5.1).
-func readRequest(r *headReader, path string) (h httphead.Request, status int, err error) {
+// what to answer if not (MS-SSTP 3.3.5.1). If lenient, method and Content-Length do not
+// matter.
+func readRequest(r *headReader, path string, lenient bool) (h httphead.Request, status int, err error) {
 	var s httphead.Scanner
 	h, err = read(r, s.Request)
 	if err != nil {
@@ -102,14 +103,14 @@ func readRequest(r *headReader, path string) (h httphead.Request, status int, er
 	}
 	target, _, _ := strings.Cut(h.Target, "?") // tenantid: MS-SSTP 3.2.4.1
 	switch {
-	case h.Method != sstp.Method:
+	case h.Method != sstp.Method && !lenient:
 		return h, 405, fmt.Errorf("method %q", printable(h.Method))
 	case !strings.EqualFold(target, path):
 		return h, 404, fmt.Errorf("path %q", printable(target))
 	case h.MustRefuse()&^httphead.MissingHost != 0: // SSTP has no use for it
 		return h, 400, fmt.Errorf("the head: %v", h.MustRefuse())
 	}
-	if n, ok, err := h.Fields.ContentLength(); err != nil || !ok || n != sstp.ContentLength {
+	if n, ok, err := h.Fields.ContentLength(); !lenient && (err != nil || !ok || n != sstp.ContentLength) {
 		return h, 400, fmt.Errorf("Content-Length %q", printable(h.Fields.Get("Content-Length")))
 	}
 	return h, 0, nil

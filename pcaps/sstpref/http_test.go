@@ -43,7 +43,7 @@ func TestReadRequest(t *testing.T) {
 					text += behind
 				}
 				r := &headReader{from: cut(strings.NewReader(text))}
-				_, status, err := readRequest(r, sstp.URIPath)
+				_, status, err := readRequest(r, sstp.URIPath, false)
 				if status != tt.status || (err == nil) != (tt.status == 0 && tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 					t.Fatalf("got status %d, %v; want %d, %q", status, err, tt.status, tt.err)
 				}

@@ -43,7 +43,7 @@ func (p *plainRig) servePlain(c net.Conn) {
 	p.server.serving.Go(func() {
 		defer c.Close()
 		r := &headReader{from: c}
-		if _, _, err := readRequest(r, sstp.URIPath); err != nil {
+		if _, _, err := readRequest(r, sstp.URIPath, false); err != nil {
 			return
 		}
 		s, err := p.server.session(c, p.server.Log, func() {})

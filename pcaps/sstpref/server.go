@@ -27,6 +27,11 @@ type ServerConfig struct {
 	TLS *tls.Config
 	// Path is where SSTP is, "" for [sstp.URIPath].
 	Path string
+	// Lenient: any method and Content-Length will do on that path.
+	Lenient bool
+	// Inside returns the connection that SSTP runs on, given that in TLS, nil for
+	// that itself; see [ClientConfig].
+	Inside func(c net.Conn) (net.Conn, error)
 
 	// Authenticator says who may log in, and Methods how, nil for the profile's.
 	Authenticator pppauth.Authenticator
@@ -223,11 +228,18 @@ func (s *Server) opening(raw net.Conn, log *slog.Logger) (net.Conn, []byte, erro
 	}
 	state := c.ConnectionState()
 	log.Info("tls", "version", tls.VersionName(state.Version), "cipher", tls.CipherSuiteName(state.CipherSuite), "sni", state.ServerName)
-	r := &headReader{from: c}
-	h, status, err := readRequest(r, s.Path)
+	var inside net.Conn = c
+	if s.Inside != nil {
+		var err error
+		if inside, err = s.Inside(c); err != nil {
+			return nil, nil, failed(StepHTTP, err, "")
+		}
+	}
+	r := &headReader{from: inside}
+	h, status, err := readRequest(r, s.Path, s.Lenient)
 	if err != nil {
 		if status != 0 {
-			_, _ = c.Write(s.Profile.Refusal(h, status, time.Now())) // the connection ends anyway
+			_, _ = inside.Write(s.Profile.Refusal(h, status, time.Now())) // the connection ends anyway
 			_ = c.CloseWrite()
 		}
 		return nil, nil, failed(StepHTTP, err, "")
@@ -236,7 +248,7 @@ func (s *Server) opening(raw net.Conn, log *slog.Logger) (net.Conn, []byte, erro
 	if err := c.SetDeadline(time.Time{}); err != nil {
 		return nil, nil, failed(StepHTTP, err, "")
 	}
-	return c, r.buf, nil
+	return inside, r.buf, nil
 }
 
 // Shutdown takes no more connections, and disconnects all sessions. It returns when

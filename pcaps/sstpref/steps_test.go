@@ -65,7 +65,7 @@ func serverTLS(c net.Conn) *tls.Conn {
 // answer reads a request and answers with text.
 func answer(c net.Conn, text string) *tls.Conn {
 	t := serverTLS(c)
-	if _, _, err := readRequest(&headReader{from: t}, sstp.URIPath); err != nil {
+	if _, _, err := readRequest(&headReader{from: t}, sstp.URIPath, false); err != nil {
 		return t
 	}
 	_, _ = io.WriteString(t, text)

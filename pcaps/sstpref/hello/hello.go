@@ -10,7 +10,7 @@ import (
 	utls "github.com/refraction-networking/utls"
 )
 
-// Options bound the TLS versions that a hello offers, tls.VersionTLS10 and so on.
+// Options say what a hello offers. Versions are tls.VersionTLS10 and so on.
 type Options struct {
 	// MinVersion is the oldest version that is agreed to: 0 for TLS 1.2, or for what
 	// the client has where that is older. Only OpenSSL, which is sstpc's, also says
@@ -19,6 +19,9 @@ type Options struct {
 	// MaxVersion is the newest version that is offered, 0 for the newest that the
 	// client has.
 	MaxVersion uint16
+	// ALPN are protocols that are offered besides (RFC 7301), which none of the
+	// clients does.
+	ALPN []string
 }
 
 // A form is a ClientHello of a client.
@@ -82,7 +85,7 @@ func Spec(name, serverName string, o Options) (*utls.ClientHelloSpec, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f.spec(serverName, oldest), nil
+	return f.spec(serverName, oldest, o.ALPN), nil
 }
 
 // Client returns a connection on c that says a client's hello once it shakes hands.
@@ -97,11 +100,12 @@ func Client(c net.Conn, config *utls.Config, name, serverName string, o Options)
 	}
 	config = config.Clone()
 	config.MinVersion, config.MaxVersion, config.CipherSuites = oldest, f.version, nil
+	config.NextProtos = o.ALPN
 	if serverName != "" {
 		config.ServerName = serverName
 	}
 	u := utls.UClient(c, config, utls.HelloCustom)
-	if err := u.ApplyPreset(f.spec(serverName, oldest)); err != nil {
+	if err := u.ApplyPreset(f.spec(serverName, oldest, o.ALPN)); err != nil {
 		return nil, fmt.Errorf("making the ClientHello of %s: %w", name, err)
 	}
 	if !f.sessionID {
@@ -152,8 +156,11 @@ func (o Options) String() string {
 	return tls.VersionName(o.MinVersion) + " to " + tls.VersionName(o.MaxVersion)
 }
 
-func (f form) spec(serverName string, oldest uint16) *utls.ClientHelloSpec {
+func (f form) spec(serverName string, oldest uint16, alpn []string) *utls.ClientHelloSpec {
 	extensions := f.extensions(oldest)
+	if len(alpn) > 0 {
+		extensions = slices.Insert(extensions, 0, utls.TLSExtension(&utls.ALPNExtension{AlpnProtocols: alpn}))
+	}
 	if serverName != "" {
 		extensions = slices.Insert(extensions, 0, utls.TLSExtension(&utls.SNIExtension{ServerName: serverName}))
 	}
