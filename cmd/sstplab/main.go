@@ -27,6 +27,6 @@ Exit status: 0 done, 1 the tunnel or the check failed, 2 wrong usage.`,
 			return cmd.Help()
 		},
 	}
-	root.AddCommand(newServe(), newDial(), newWeigh())
+	root.AddCommand(newServe(), newDial(), newMatrix(), newWeigh())
 	return root
 }

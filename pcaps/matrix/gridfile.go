@@ -1,0 +1,240 @@
+package matrix
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"sstpwarden/pcaps/sstpref/profile"
+)
+
+// maxGrid bounds a grid's file, in bytes, and maxCells its cells.
+const (
+	maxGrid  = 1 << 20
+	maxCells = 20_000
+)
+
+// gridFile is a grid as it is written.
+type gridFile struct {
+	Version int         `yaml:"version"`
+	Seed    uint64      `yaml:"seed"`
+	Timeout string      `yaml:"timeout"`
+	Base    groupFile   `yaml:"base"`
+	Groups  []groupFile `yaml:"groups"`
+}
+
+type groupFile struct {
+	Name       string `yaml:"name"`
+	About      string `yaml:"about"`
+	Clients    words  `yaml:"clients"`
+	Servers    words  `yaml:"servers"`
+	TLS        words  `yaml:"tls"`
+	Transforms words  `yaml:"transforms"`
+	Paths      words  `yaml:"paths"`
+	Scenarios  words  `yaml:"scenarios"`
+	line       int
+}
+
+// UnmarshalYAML keeps the line.
+func (g *groupFile) UnmarshalYAML(n *yaml.Node) error {
+	type plain groupFile
+	if err := knownKeys(n, "name", "about", "clients", "servers", "tls", "transforms", "paths", "scenarios"); err != nil {
+		return err
+	}
+	if err := n.Decode((*plain)(g)); err != nil {
+		return err
+	}
+	g.line = n.Line
+	return nil
+}
+
+// knownKeys finds keys that are not known: a decoder that is strict does not look
+// below a type that reads itself.
+func knownKeys(n *yaml.Node, known ...string) error {
+	if n.Kind != yaml.MappingNode {
+		return fmt.Errorf("line %d: is no object", n.Line)
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if k := n.Content[i]; !slices.Contains(known, k.Value) {
+			return fmt.Errorf("line %d: %s is not known: there are %s", k.Line, k.Value, join(known))
+		}
+	}
+	return nil
+}
+
+// words is one word, or a list of them.
+type words struct {
+	list []string
+	line int
+}
+
+// UnmarshalYAML reads either.
+func (w *words) UnmarshalYAML(n *yaml.Node) error {
+	w.line = n.Line
+	if n.Kind == yaml.ScalarNode {
+		w.list = []string{n.Value}
+		return nil
+	}
+	return n.Decode(&w.list)
+}
+
+// LoadGrid reads a grid's file.
+func LoadGrid(path string) (*Grid, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("loading the grid: %w", err)
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	text, err := io.ReadAll(io.LimitReader(f, maxGrid+1))
+	if err != nil {
+		return nil, fmt.Errorf("loading the grid: %w", err)
+	}
+	if len(text) > maxGrid {
+		return nil, fmt.Errorf("loading the grid %s: it has more than %d bytes: is it one?", path, maxGrid)
+	}
+	return ParseGrid(path, text)
+}
+
+// ParseGrid reads a grid's text; name is what errors call it. They name the line.
+func ParseGrid(name string, text []byte) (*Grid, error) {
+	var f gridFile
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s:%s", name, reworded(err))
+	}
+	if f.Version != 1 {
+		return nil, fmt.Errorf("%s: version is %d: write version: 1", name, f.Version)
+	}
+	g := &Grid{Name: name, Seed: f.Seed, Timeout: defaultTimeout}
+	if f.Timeout != "" {
+		var err error
+		if g.Timeout, err = time.ParseDuration(f.Timeout); err != nil || g.Timeout < time.Second {
+			return nil, fmt.Errorf("%s: timeout %q does not do: write a time of 1s and more", name, f.Timeout)
+		}
+	}
+	if len(f.Groups) == 0 {
+		return nil, fmt.Errorf("%s: there are no groups", name)
+	}
+	seen := map[string]bool{}
+	for i := range f.Groups {
+		group, err := f.Groups[i].group(&f.Base)
+		if err != nil {
+			return nil, fmt.Errorf("%s:%w", name, err)
+		}
+		if seen[group.Name] {
+			return nil, fmt.Errorf("%s:%d: group %s is there twice", name, f.Groups[i].line, group.Name)
+		}
+		seen[group.Name] = true
+		g.Groups = append(g.Groups, *group)
+	}
+	switch n := g.size(); {
+	case n > maxCells:
+		return nil, fmt.Errorf("%s: %d cells are more than %d: vary less at once", name, n, maxCells)
+	case len(g.Cells()) == 0:
+		return nil, fmt.Errorf("%s: no cell is left: the ends do not understand each other", name)
+	}
+	return g, nil
+}
+
+// size is how many cells there are before those that cannot be are left out.
+func (g *Grid) size() (n int) {
+	for _, p := range g.Groups {
+		n += len(p.Paths) * len(p.TLS) * len(p.Clients) * max(len(p.Scenarios), len(p.Servers)) * len(p.Transforms)
+		if n > maxCells {
+			return n
+		}
+	}
+	return n
+}
+
+// group checks a group over its base.
+func (f *groupFile) group(base *groupFile) (*Group, error) {
+	g := &Group{Name: f.Name, About: f.About}
+	if f.Name == "" {
+		return nil, fmt.Errorf("%d: the group has no name", f.line)
+	}
+	benign := len(f.Scenarios.list) > 0
+	clients, client := profile.ClientNames(), words{list: []string{defaultClient}}
+	if benign {
+		clients, client = BenignClientNames(), words{list: []string{defaultBrowser}}
+	} else if base.Clients.list != nil {
+		client = base.Clients
+	}
+	for _, axis := range []struct {
+		name  string
+		words words
+		over  words
+		or    string
+		known []string
+		to    *[]string
+	}{
+		{"clients", f.Clients, client, "", clients, &g.Clients},
+		{"servers", f.Servers, base.Servers, defaultServer, profile.ServerNames(), &g.Servers},
+		{"tls", f.TLS, base.TLS, "1.3", TLSNames(), &g.TLS},
+		{"transforms", f.Transforms, base.Transforms, None, transformNames(benign), &g.Transforms},
+		{"paths", f.Paths, base.Paths, Direct, PathNames(), &g.Paths},
+		{"scenarios", f.Scenarios, words{}, "", scenarioNames(), &g.Scenarios},
+	} {
+		w := axis.words
+		if w.list == nil {
+			w = axis.over
+		}
+		if w.list == nil && axis.or != "" {
+			w.list = []string{axis.or}
+		}
+		list, err := names(w.list, axis.known)
+		if err != nil {
+			return nil, fmt.Errorf("%d: %s of group %s: %w", cmp.Or(w.line, f.line), axis.name, g.Name, err)
+		}
+		*axis.to = list
+	}
+	return g, nil
+}
+
+// transformNames are those of all transforms, and the families', which stand for what is
+// in them.
+func transformNames(benign bool) []string {
+	var out []string
+	for _, t := range Transforms() {
+		if !benign || t.Anything {
+			out = append(out, t.Name)
+		}
+	}
+	return out
+}
+
+func scenarioNames() []string {
+	var out []string
+	for _, s := range Scenarios() {
+		out = append(out, s.Name)
+	}
+	return out
+}
+
+func join(words []string) string { return strings.Join(words, ", ") }
+
+var (
+	unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`)
+	atLine       = regexp.MustCompile(`line (\d+): `)
+)
+
+// reworded is what YAML's reader says, for people: the line first.
+func reworded(err error) string {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	text = strings.TrimPrefix(text, "unmarshal errors:\n  ")
+	text = unknownField.ReplaceAllString(text, "$1 is not known")
+	if m := atLine.FindStringSubmatchIndex(text); m != nil {
+		return text[m[2]:m[3]] + ": " + text[:m[0]] + text[m[1]:]
+	}
+	return " " + text
+}
