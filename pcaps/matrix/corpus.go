@@ -215,7 +215,7 @@ func judgeCapture(ctx context.Context, c *Capture, plain string, engines []Engin
 		return out
 	}
 	defer func() { _ = os.Remove(plain) }() // it is temporary
-	out.Findings = append(out.Findings, judge(ctx, Passive, plain, nil, nil))
+	out.Findings = append(out.Findings, judge(ctx, Passive, plain, nil))
 	keys, err := loadKeys(c.Keys)
 	if err != nil {
 		out.mark(MarkError)
@@ -223,7 +223,7 @@ func judgeCapture(ctx context.Context, c *Capture, plain string, engines []Engin
 		return out
 	}
 	if keys != nil || hasSecrets(c.Path) {
-		out.Findings = append(out.Findings, judge(ctx, Opened, c.Path, nil, keys))
+		out.Findings = append(out.Findings, judge(ctx, Opened, c.Path, keys))
 	}
 	for i := range engines {
 		out.Findings = append(out.Findings, engines[i].judge(ctx, plain, c.Path))

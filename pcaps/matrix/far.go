@@ -90,8 +90,7 @@ func (e *sstpEnd) close() {
 	<-e.done
 }
 
-// A bin answers downloads within a tunnel: a byte asks for so many KiB, and what else is
-// sent is taken.
+// carryServer answers downloads within a tunnel.
 func carryServer(up sstpref.Up, t sstpref.Tunnel) (sstpref.Port, error) {
 	stack, err := ipcarry.NewStack(ipcarry.StackConfig{Addrs: []netip.Addr{innerServer}, MTU: up.MTU}, t)
 	if err != nil {

@@ -74,7 +74,8 @@ func TestSeed(t *testing.T) {
 		return (&Lab{seed: seed}).random(&c).Uint64()
 	}
 	a, b := Cell{Transform: "a"}, Cell{Transform: "b"}
-	if draw(1, a) != draw(1, a) || draw(1, a) == draw(1, b) || draw(1, a) == draw(2, a) {
+	first := draw(1, a)
+	if again := draw(1, a); again != first || draw(1, b) == first || draw(2, a) == first {
 		t.Error("a cell's numbers do not follow from seed and cell alone")
 	}
 }
@@ -98,7 +99,7 @@ func TestParseGrid(t *testing.T) {
 		{"version: 2\n", "x: version is 2"},
 		{"version: 1\n", "x: there are no groups"},
 		{"version: 1\nsede: 4\n", "x:2: sede is not known"},
-		{head + "  transfroms: none\n", "x:4: transfroms is not known: there are name, about, clients"},
+		{head + "  colour: none\n", "x:4: colour is not known: there are name, about, clients"},
 		{head + "  transforms: nonsense\n", `x:4: transforms of group a: "nonsense" is not known: there are all, none, hello-records`},
 		{head + "  transforms:\n  - none\n  - nonsense\n", "x:5: transforms of group a"},
 		{head + "  clients: [chrome]\n", `x:4: clients of group a: "chrome" is not known: there are all, reference, windows`},
@@ -136,7 +137,7 @@ func TestLoadGrid(t *testing.T) {
 }
 
 func FuzzParseGrid(f *testing.F) {
-	f.Add([]byte(Text("default")))
+	f.Add(Text("default"))
 	f.Add([]byte("version: 1\ngroups: [{name: a, clients: [all, all]}]"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		g, err := ParseGrid("x", text)

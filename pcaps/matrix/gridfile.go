@@ -158,12 +158,12 @@ func (g *Grid) size() (n int) {
 }
 
 // group checks a group over its base.
-func (f *groupFile) group(base *groupFile) (*Group, error) {
-	g := &Group{Name: f.Name, About: f.About}
-	if f.Name == "" {
-		return nil, fmt.Errorf("%d: the group has no name", f.line)
+func (g *groupFile) group(base *groupFile) (*Group, error) {
+	out := &Group{Name: g.Name, About: g.About}
+	if g.Name == "" {
+		return nil, fmt.Errorf("%d: the group has no name", g.line)
 	}
-	benign := len(f.Scenarios.list) > 0
+	benign := len(g.Scenarios.list) > 0
 	clients, client := profile.ClientNames(), words{list: []string{defaultClient}}
 	if benign {
 		clients, client = BenignClientNames(), words{list: []string{defaultBrowser}}
@@ -178,12 +178,12 @@ func (f *groupFile) group(base *groupFile) (*Group, error) {
 		known []string
 		to    *[]string
 	}{
-		{"clients", f.Clients, client, "", clients, &g.Clients},
-		{"servers", f.Servers, base.Servers, defaultServer, profile.ServerNames(), &g.Servers},
-		{"tls", f.TLS, base.TLS, "1.3", TLSNames(), &g.TLS},
-		{"transforms", f.Transforms, base.Transforms, None, transformNames(benign), &g.Transforms},
-		{"paths", f.Paths, base.Paths, Direct, PathNames(), &g.Paths},
-		{"scenarios", f.Scenarios, words{}, "", scenarioNames(), &g.Scenarios},
+		{"clients", g.Clients, client, "", clients, &out.Clients},
+		{"servers", g.Servers, base.Servers, defaultServer, profile.ServerNames(), &out.Servers},
+		{"tls", g.TLS, base.TLS, "1.3", TLSNames(), &out.TLS},
+		{"transforms", g.Transforms, base.Transforms, None, transformNames(benign), &out.Transforms},
+		{"paths", g.Paths, base.Paths, Direct, PathNames(), &out.Paths},
+		{"scenarios", g.Scenarios, words{}, "", scenarioNames(), &out.Scenarios},
 	} {
 		w := axis.words
 		if w.list == nil {
@@ -194,15 +194,14 @@ func (f *groupFile) group(base *groupFile) (*Group, error) {
 		}
 		list, err := names(w.list, axis.known)
 		if err != nil {
-			return nil, fmt.Errorf("%d: %s of group %s: %w", cmp.Or(w.line, f.line), axis.name, g.Name, err)
+			return nil, fmt.Errorf("%d: %s of group %s: %w", cmp.Or(w.line, g.line), axis.name, out.Name, err)
 		}
 		*axis.to = list
 	}
-	return g, nil
+	return out, nil
 }
 
-// transformNames are those of all transforms, and the families', which stand for what is
-// in them.
+// transformNames are those of all transforms, or of those that can be done to anything.
 func transformNames(benign bool) []string {
 	var out []string
 	for _, t := range Transforms() {

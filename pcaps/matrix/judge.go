@@ -46,14 +46,11 @@ func (allow) Decide(context.Context, policies.Input) (policies.Decision, error) 
 }
 
 // judge audits a capture as users do.
-func judge(ctx context.Context, name, path string, ruleset *inspect.Ruleset, keys *tlskeys.Keys) Finding {
+func judge(ctx context.Context, name, path string, keys *tlskeys.Keys) Finding {
 	f := Finding{Judge: name}
 	best := -1
-	if ruleset == nil {
-		ruleset = rules.Default()
-	}
 	summary, err := pcaps.Run(ctx, []pcaps.Input{{Path: path, Name: path}}, pcaps.Config{
-		Rules: ruleset, Keys: keys, All: true, Workers: 1,
+		Rules: rules.Default(), Keys: keys, All: true, Workers: 1,
 		Gate: &policies.Gate{Decider: allow{}, Point: policies.PointAudit},
 		Emit: func(e *event.Event) error {
 			d := &e.Detection

@@ -80,6 +80,9 @@ func (l *Lab) setup(c *Cell) (*Setup, error) {
 			s.Server.Profile.TLS.CipherSuites = nil
 		}
 	}
+	if k, err := findPath(c.Path); err == nil && k.proxied && t.Name != None && t.Family != familyConnect {
+		s.connect = bareConnect // else the header alone would tell, and nothing else be tried
+	}
 	t.apply(s)
 	return s, nil
 }

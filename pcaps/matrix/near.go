@@ -126,7 +126,7 @@ func (n *nearEnd) failed(err error) Outcome {
 	o := n.tap.outcome(Cut, stage, err)
 	switch {
 	case stage == string(sstpref.StepProxy) && strings.Contains(o.Error, "the proxy answered"):
-		o.How = "refused"
+		o.How = "refusal"
 	case stage == string(sstpref.StepTCP) && strings.Contains(o.Error, "refused"):
 		o.How = "reset"
 	}

@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -26,7 +27,7 @@ type Outcome struct {
 	// Stage is the step at which it ended, where it did not pass: tcp, proxy, tls, http,
 	// sstp, lcp, authentication, ipcp, data.
 	Stage string `json:"stage,omitempty"`
-	// How it ended there: reset, closed, refused (a proxy said no), silence.
+	// How it ended there: reset, close, refusal (a proxy said no), silence.
 	How string `json:"how,omitempty"`
 	// Error is what the client says of it.
 	Error string `json:"error,omitempty"`
@@ -108,12 +109,21 @@ func (w *wiretap) finish() {
 	w.mu.Unlock()
 }
 
+// quietly is how a connection ended that nobody was seen to end: TLS may say so first.
+func quietly(err error) string {
+	var e net.Error
+	if err == nil || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &e) && e.Timeout() {
+		return "silence"
+	}
+	return "close"
+}
+
 func howOf(err error) string {
 	switch {
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return "reset"
 	case errors.Is(err, io.EOF):
-		return "closed"
+		return "close"
 	}
 	return ""
 }
@@ -127,7 +137,7 @@ func (w *wiretap) outcome(r Result, stage string, err error) Outcome {
 	if r != Passed {
 		o.How = w.how
 		if o.How == "" {
-			o.How = "silence"
+			o.How = quietly(err)
 		}
 		if w.at > 0 {
 			at = w.at

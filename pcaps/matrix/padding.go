@@ -25,6 +25,7 @@ type padder struct {
 	labels [2]string // of the handshake's and the application data's secret
 	length func(n int) int
 	buf    []byte
+	begun  bool          // TLS was
 	epoch  int           // 0 none, 1 handshake, 2 application data
 	aeads  []cipher.AEAD // the one in use, or those that it may be
 	iv     []byte
@@ -33,6 +34,7 @@ type padder struct {
 
 const (
 	recordHeader    = 5
+	handshakeRecord = 22
 	applicationData = 23
 	maxInner        = 1<<14 + 1 // RFC 8446, Section 5.2: content, its type and padding
 )
@@ -49,6 +51,10 @@ func padding(keys *secrets, labels [2]string, length func(n int) int) func(net.C
 
 // Write implements net.Conn.
 func (p *padder) Write(b []byte) (int, error) {
+	if !p.begun && len(b) > 0 && b[0] != handshakeRecord { // what is asked of a proxy
+		return p.Conn.Write(b)
+	}
+	p.begun = true
 	p.buf = append(p.buf, b...)
 	var out []byte
 	for len(p.buf) >= recordHeader {

@@ -25,6 +25,7 @@ type pathKind struct {
 	name     string
 	about    string
 	enforces bool // tunnels are to be cut there
+	proxied  bool // there is an HTTP proxy on it
 	root     bool
 	open     func(ctx context.Context, o *Options, l *Lab) (route, error)
 }
@@ -33,9 +34,9 @@ type pathKind struct {
 func pathKinds() []pathKind {
 	return []pathKind{
 		{name: Direct, about: "nothing between the ends", open: openDirect},
-		{name: "proxy", about: "an HTTP proxy that lets everything through", open: openPlainProxy},
-		{name: "explicit", about: "sstpwarden proxy, as an explicit proxy", enforces: true, open: openExplicit},
-		{name: "opened", about: "sstpwarden proxy that opens TLS", enforces: true, open: openOpened},
+		{name: "proxy", about: "an HTTP proxy that lets everything through", proxied: true, open: openPlainProxy},
+		{name: "explicit", about: "sstpwarden proxy, as an explicit proxy", enforces: true, proxied: true, open: openExplicit},
+		{name: "opened", about: "sstpwarden proxy that opens TLS", enforces: true, proxied: true, open: openOpened},
 		{name: "transparent", about: "sstpwarden proxy, transparent on a router", enforces: true, root: true, open: openTransparent},
 		{name: "router", about: "sstpwarden nfq on a router", enforces: true, root: true, open: openRouter},
 	}

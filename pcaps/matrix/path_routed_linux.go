@@ -28,29 +28,23 @@ func (r *routedPath) dial(ctx context.Context, addr string) (net.Conn, error) {
 func (r *routedPath) proxy() string { return "" }
 
 func (r *routedPath) close() error {
-	var errs []error
-	if r.program != nil {
-		errs = append(errs, r.program.stop())
-	}
-	return errors.Join(append(errs, r.lab.Close())...)
+	r.program.stop()
+	return r.lab.Close()
 }
 
 // openTransparent has sstpwarden proxy on the router, which the kernel hands all
 // connections.
 func openTransparent(ctx context.Context, o *Options, _ *Lab) (route, error) {
-	return openRouted(ctx, o, func(err error) error { return err },
-		"proxy", "--transparent", ":3129", "--setup", "--scope", "interface="+netlab.Inside, "--fail", "closed")
+	return openRouted(ctx, o, "proxy", "--transparent", ":3129", "--setup", "--scope", "interface="+netlab.Inside, "--fail", "closed")
 }
 
 // openRouter has sstpwarden nfq there.
 func openRouter(ctx context.Context, o *Options, _ *Lab) (route, error) {
-	return openRouted(ctx, o, func(err error) error {
-		return &skipError{"sstpwarden nfq does not run here: " + err.Error()}
-	}, "nfq", "--setup")
+	return openRouted(ctx, o, "nfq", "--hook", "forward", "--scope", "interface="+netlab.Inside, "--fail", "closed")
 }
 
 // serves is what sstpwarden says when its rules are in place.
-var serves = regexp.MustCompile(`msg="?(listening|serving|ready|started|running)`)
+var serves = regexp.MustCompile(`msg="?(listening|inspecting)`)
 
 // connects says whether a connection reaches a server through the router.
 func (r *routedPath) connects(ctx context.Context) error {
@@ -66,7 +60,7 @@ func (r *routedPath) connects(ctx context.Context) error {
 	return c.Close()
 }
 
-func openRouted(ctx context.Context, o *Options, refused func(error) error, args ...string) (route, error) {
+func openRouted(ctx context.Context, o *Options, args ...string) (route, error) {
 	warden, err := FindSstpwarden(o.Sstpwarden)
 	if err != nil {
 		return nil, &skipError{"no sstpwarden: name it with --sstpwarden PATH"}
@@ -87,7 +81,7 @@ func openRouted(ctx context.Context, o *Options, refused func(error) error, args
 		return r.connects(ctx)
 	})
 	if err != nil {
-		return nil, errors.Join(refused(err), lab.Close())
+		return nil, errors.Join(err, lab.Close())
 	}
 	return r, nil
 }

@@ -90,14 +90,15 @@ func begin(ctx context.Context, cmd *exec.Cmd, start func() error, ready func(ct
 		case <-p.ended:
 			return nil, fmt.Errorf("starting %s: it ended: %w\n%s", cmd.Path, errors.Join(p.err, err), p.log.String())
 		case <-ctx.Done():
-			return nil, errors.Join(fmt.Errorf("starting %s: it does not serve: %w\n%s", cmd.Path, err, p.log.String()), p.stop())
+			p.stop()
+			return nil, fmt.Errorf("starting %s: it does not serve: %w\n%s", cmd.Path, err, p.log.String())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
 
 // stop ends the program in good order, or at once if it takes too long.
-func (p *program) stop() error {
+func (p *program) stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // an error says that it has ended
 	select {
 	case <-p.ended:
@@ -105,7 +106,6 @@ func (p *program) stop() error {
 		_ = p.cmd.Process.Kill() // likewise
 		<-p.ended
 	}
-	return nil
 }
 
 // A wardenPath is an explicit proxy that sstpwarden is.
@@ -118,7 +118,10 @@ type wardenPath struct {
 
 func (w *wardenPath) proxy() string { return w.addr }
 
-func (w *wardenPath) close() error { return errors.Join(w.program.stop(), os.RemoveAll(w.dir)) }
+func (w *wardenPath) close() error {
+	w.program.stop()
+	return os.RemoveAll(w.dir)
+}
 
 // wardenConfig is as shipped, but that peers on the loopback may be reached and one
 // client may have all the connections.

@@ -219,7 +219,7 @@ func (r *runner) judge(ctx context.Context, file string) ([]Finding, error) {
 		return nil, err
 	}
 	defer func() { _ = os.Remove(plain) }() // it is temporary
-	out := []Finding{judge(ctx, Passive, plain, nil, nil), judge(ctx, Opened, file, nil, nil)}
+	out := []Finding{judge(ctx, Passive, plain, nil), judge(ctx, Opened, file, nil)}
 	for i := range r.options.Engines {
 		out = append(out, r.options.Engines[i].judge(ctx, plain, file))
 	}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/net/http2"
 	"golang.org/x/net/websocket"
 )
 
@@ -23,8 +23,8 @@ var http1 = []string{"http/1.1"}
 var webScenarios = []Scenario{
 	{Name: "https-page", About: "a page of 30,000 bytes and four small ones", alpn: http1, client: overHTTP1(func(c *http.Client) error {
 		return errorsOf(get(c, "/bytes/30000"), get(c, "/bytes/400"), get(c, "/bytes/1200"), get(c, "/bytes/90"), get(c, "/bytes/7000"))
-	}), server: serveHTTP1},
-	{Name: "https-one", About: "one short answer and no more", alpn: http1, client: overHTTP1(func(c *http.Client) error { return get(c, "/bytes/12") }), server: serveHTTP1},
+	}), server: serveHTTP},
+	{Name: "https-one", About: "one short answer and no more", alpn: http1, client: overHTTP1(func(c *http.Client) error { return get(c, "/bytes/12") }), server: serveHTTP},
 	{Name: "https-api", About: "20 posts of 14 to 300 bytes, answered with 20 to 90", alpn: http1, client: overHTTP1(func(c *http.Client) error {
 		for i := range 20 {
 			if err := post(c, fmt.Sprintf("/bytes/%d", 20+i*70/20), 14+i*15); err != nil {
@@ -32,9 +32,9 @@ var webScenarios = []Scenario{
 			}
 		}
 		return nil
-	}), server: serveHTTP1},
-	{Name: "https-upload", About: "an upload of 200,000 bytes", alpn: http1, client: overHTTP1(func(c *http.Client) error { return post(c, "/bytes/40", 200_000) }), server: serveHTTP1},
-	{Name: "https-download", About: "a download of 300,000 bytes", alpn: http1, client: overHTTP1(func(c *http.Client) error { return get(c, "/bytes/300000") }), server: serveHTTP1},
+	}), server: serveHTTP},
+	{Name: "https-upload", About: "an upload of 200,000 bytes", alpn: http1, client: overHTTP1(func(c *http.Client) error { return post(c, "/bytes/40", 200_000) }), server: serveHTTP},
+	{Name: "https-download", About: "a download of 300,000 bytes", alpn: http1, client: overHTTP1(func(c *http.Client) error { return get(c, "/bytes/300000") }), server: serveHTTP},
 	{Name: "long-poll", About: "polls that are answered after 250 ms with 40 bytes", alpn: http1, client: overHTTP1(func(c *http.Client) error {
 		for range 6 {
 			if err := get(c, "/wait/40"); err != nil {
@@ -42,14 +42,14 @@ var webScenarios = []Scenario{
 			}
 		}
 		return nil
-	}), server: serveHTTP1},
-	{Name: "server-events", About: "40 server-sent events of 48 bytes", alpn: http1, client: overHTTP1(func(c *http.Client) error { return get(c, "/events/48") }), server: serveHTTP1},
+	}), server: serveHTTP},
+	{Name: "server-events", About: "40 server-sent events of 48 bytes", alpn: http1, client: overHTTP1(func(c *http.Client) error { return get(c, "/events/48") }), server: serveHTTP},
 	{Name: "h2-page", About: "HTTP/2: five pages", alpn: []string{"h2"}, client: overHTTP2(func(c *http.Client) error {
 		return errorsOf(get(c, "/bytes/30000"), get(c, "/bytes/400"), get(c, "/bytes/1200"), get(c, "/bytes/90"), get(c, "/bytes/7000"))
-	}), server: serveHTTP2},
-	{Name: "grpc-stream", About: "HTTP/2: messages of 14 bytes up and 48 down in one stream, as gRPC has them", alpn: []string{"h2"}, client: overHTTP2(stream), server: serveHTTP2},
-	{Name: "websocket", About: "a WebSocket: 60 short messages each way", alpn: http1, client: overWebSocket(func(i int) int { return 3 + i*7%60 }), server: serveHTTP1},
-	{Name: "websocket-14-48", About: "a WebSocket whose frames have 14 bytes up and 48 down", alpn: http1, client: overWebSocket(func(int) int { return 8 }), server: serveHTTP1},
+	}), server: serveHTTP},
+	{Name: "grpc-stream", About: "HTTP/2: messages of 14 bytes up and 48 down in one stream, as gRPC has them", alpn: []string{"h2"}, client: overHTTP2(stream), server: serveHTTP},
+	{Name: "websocket", About: "a WebSocket: 60 short messages each way", alpn: http1, client: overWebSocket(func(i int) int { return 3 + i*7%60 }), server: serveHTTP},
+	{Name: "websocket-14-48", About: "a WebSocket whose frames have 14 bytes up and 48 down", alpn: http1, client: overWebSocket(func(int) int { return 8 }), server: serveHTTP},
 }
 
 func errorsOf(list ...error) error {
@@ -68,7 +68,7 @@ func post(c *http.Client, path string, size int) error {
 }
 
 func do(c *http.Client, method, path string, body io.Reader) error {
-	q, err := http.NewRequest(method, "https://"+otherName+path, body)
+	q, err := http.NewRequest(method, "http://"+otherName+path, body)
 	if err != nil {
 		return err
 	}
@@ -83,30 +83,26 @@ func do(c *http.Client, method, path string, body io.Reader) error {
 
 // overHTTP1 runs f on a client that has the one connection.
 func overHTTP1(f func(*http.Client) error) func(context.Context, net.Conn) error {
-	return func(_ context.Context, c net.Conn) error {
-		var once sync.Once
-		err := net.ErrClosed // of a second connection
-		dial := func(context.Context, string, string) (out net.Conn, _ error) {
-			once.Do(func() { out, err = c, nil })
-			if out == nil {
-				return nil, net.ErrClosed
-			}
-			return out, err
-		}
-		t := &http.Transport{DialTLSContext: dial, MaxConnsPerHost: 1}
-		defer t.CloseIdleConnections()
-		return f(&http.Client{Transport: t})
-	}
+	return overHTTP(f, (*http.Protocols).SetHTTP1)
 }
 
+// overHTTP2 is the same in HTTP/2. TLS is below, and none of net/http's business.
 func overHTTP2(f func(*http.Client) error) func(context.Context, net.Conn) error {
+	return overHTTP(f, (*http.Protocols).SetUnencryptedHTTP2)
+}
+
+func overHTTP(f func(*http.Client) error, speak func(*http.Protocols, bool)) func(context.Context, net.Conn) error {
 	return func(_ context.Context, c net.Conn) error {
-		h, err := (&http2.Transport{}).NewClientConn(c)
-		if err != nil {
-			return err
+		var once sync.Once
+		dial := func(context.Context, string, string) (out net.Conn, err error) {
+			err = net.ErrClosed // of a second connection
+			once.Do(func() { out, err = c, nil })
+			return out, err
 		}
-		defer func() { _ = h.Close() }() // all was said
-		return f(&http.Client{Transport: h})
+		t := &http.Transport{DialContext: dial, MaxConnsPerHost: 1, DisableCompression: true, Protocols: new(http.Protocols)}
+		speak(t.Protocols, true)
+		defer t.CloseIdleConnections()
+		return f(&http.Client{Transport: t})
 	}
 }
 
@@ -141,18 +137,18 @@ func (t *told) Close() error {
 	return t.Conn.Close()
 }
 
-func serveHTTP1(c net.Conn) error {
+// serveHTTP serves HTTP/1.1 or HTTP/2, as the client speaks.
+func serveHTTP(c net.Conn) error {
 	t := &told{Conn: c, ended: make(chan struct{})}
 	l := &lone{conn: make(chan net.Conn, 1), addr: c.LocalAddr(), over: t.ended}
 	l.conn <- t
-	s := &http.Server{Handler: pages(), ReadHeaderTimeout: benignPatience}
-	_ = s.Serve(l) // it ends with the connection
-	return nil
-}
-
-func serveHTTP2(c net.Conn) error {
-	(&http2.Server{}).ServeConn(c, &http2.ServeConnOpts{Handler: pages()})
-	return nil
+	s := &http.Server{Handler: pages(), ReadHeaderTimeout: benignPatience, Protocols: new(http.Protocols)}
+	s.Protocols.SetHTTP1(true)
+	s.Protocols.SetUnencryptedHTTP2(true)
+	if err := s.Serve(l); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil // it ends with the connection
 }
 
 // pages is the web server of all scenarios.
@@ -206,7 +202,7 @@ func message(size int) []byte {
 // stream sends messages in a request's body and reads others from the answer's.
 func stream(c *http.Client) error {
 	r, w := io.Pipe()
-	q, err := http.NewRequest(http.MethodPost, "https://"+otherName+"/stream", r)
+	q, err := http.NewRequest(http.MethodPost, "http://"+otherName+"/stream", r)
 	if err != nil {
 		return err
 	}

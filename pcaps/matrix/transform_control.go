@@ -5,11 +5,11 @@ import "time"
 // controlTransforms change how the first control messages, and PPP behind them, lie in
 // records.
 var controlTransforms = []Transform{
-	{Name: "control-split", Family: "control", About: "the Call Connect Request in two records, of 4 and 10 bytes", apply: inside(cutWrite(1, 4), nil)},
-	{Name: "control-split-even", Family: "control", About: "the Call Connect Request in two records of 7 bytes", apply: inside(cutWrite(1, 7), nil)},
-	{Name: "control-bytes", Family: "control", About: "the Call Connect Request in records of one byte", apply: inside(cutWrite(1, count(1, 13)...), nil)},
-	{Name: "ack-split", Family: "control", About: "the Call Connect Ack in two records, of 8 and 40 bytes", apply: inside(nil, cutWrite(1, 8))},
-	{Name: "both-split", Family: "control", About: "Request and Ack in two records each", apply: inside(cutWrite(1, 6), cutWrite(1, 20))},
+	{Name: "control-split", Family: "control", About: "the Call Connect Request in two records, of 4 and 10 bytes", apply: inside(cutSecond(4), nil)},
+	{Name: "control-split-even", Family: "control", About: "the Call Connect Request in two records of 7 bytes", apply: inside(cutSecond(7), nil)},
+	{Name: "control-bytes", Family: "control", About: "the Call Connect Request in records of one byte", apply: inside(cutSecond(count(1, 13)...), nil)},
+	{Name: "ack-split", Family: "control", About: "the Call Connect Ack in two records, of 8 and 40 bytes", apply: inside(nil, cutSecond(8))},
+	{Name: "both-split", Family: "control", About: "Request and Ack in two records each", apply: inside(cutSecond(6), cutSecond(20))},
 	{Name: "header-apart", Family: "control", About: "the client's headers and bodies in records of their own", apply: func(s *Setup) { s.Client.Faults.SplitHeader = true }},
 	{Name: "headers-apart", Family: "control", About: "both ends' headers and bodies in records of their own", apply: func(s *Setup) {
 		s.Client.Faults.SplitHeader, s.Server.Faults.SplitHeader = true, true
@@ -32,11 +32,11 @@ var controlTransforms = []Transform{
 	}},
 }
 
-// cutWrite cuts the end's write of that number, the first being the HTTP head, into
-// records that end at these places.
-func cutWrite(number int, at ...int) wrapper {
+// cutSecond cuts the end's second write, which follows the HTTP head, into records that
+// end at these places.
+func cutSecond(at ...int) wrapper {
 	return editing(func(n int, b []byte, write func([]byte) error) error {
-		if n != number {
+		if n != 1 {
 			return write(b)
 		}
 		return writeAt(b, at, 0, write)
