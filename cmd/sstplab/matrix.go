@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 )
 
 type matrixFlags struct {
+	deviceFlags
 	grid       string
 	only       string
 	list       bool
@@ -51,6 +53,10 @@ On the paths explicit, opened, transparent and router it starts sstpwarden, whic
 has to be there (--sstpwarden, beside this program, or in PATH); the last two need
 root. Cells that cannot be run here are skipped, and the reason is said.
 
+With --role a device between two hosts, or two network namespaces, is tested: one
+runs sstplab matrix --role server, the other --role client --peer ADDR, and tunnels
+that carry data through the device are leaks.
+
 With --corpus the captures of a folder are judged in place of cells. A capture's
 label is its line in labels.yaml of that folder ("name: positive" or "negative";
 name may have * in it and leave out the ending), else the folder positive or
@@ -62,6 +68,8 @@ met.`,
   sstplab matrix --out results --engine tshark --engine ndpiReader
   sstplab matrix --only 'direct/.*/request' --all
   sstplab matrix --baseline results/report.json --require evasions=5%,false-alarms=0
+  sstplab matrix --role server --bind 10.2.0.2 --control 192.0.2.7
+  sstplab matrix --role client --peer 10.2.0.2 --control 192.0.2.7 --out results
   sstplab matrix --corpus captures --engine 'mydpi --read {pcap}' --match 'app=sstp'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -69,6 +77,7 @@ met.`,
 		},
 	}
 	fl := cmd.Flags()
+	f.register(fl)
 	fl.StringVar(&f.grid, "grid", "default", "run the cells of `FILE`, or of default or small, which are built in")
 	fl.StringVar(&f.only, "only", "", "run cells alone whose id matches `REGEX`")
 	fl.BoolVar(&f.list, "list", false, "list the cells, and end")
@@ -105,6 +114,12 @@ func (f *matrixFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	case f.engines:
 		return listEngines(stdout)
 	}
+	if err := f.check(); err != nil {
+		return err
+	}
+	if f.role == "server" {
+		return f.serve(ctx, stdout)
+	}
 	var limits []matrix.Limit
 	var err error
 	if f.require != "" {
@@ -135,7 +150,7 @@ func (f *matrixFlags) report(ctx context.Context, stdout, stderr io.Writer) (*ma
 	if err != nil {
 		return nil, err
 	}
-	o := matrix.Options{Parallel: f.parallel, Timeout: f.timeout, Dir: f.out, Sstpwarden: f.sstpwarden, Engines: engines}
+	o := matrix.Options{Parallel: f.parallel, Timeout: f.timeout, Dir: f.out, Sstpwarden: f.sstpwarden, Engines: engines, Device: f.device()}
 	if f.corpus != "" {
 		return f.judgeCorpus(ctx, o, stderr)
 	}
@@ -193,8 +208,12 @@ func (f *matrixFlags) cells(g *matrix.Grid) ([]matrix.Cell, error) {
 	if err != nil {
 		return nil, cli.Usagef("matrix: --only: %w", err)
 	}
+	all := g.Cells()
+	if f.role == "client" {
+		all = matrix.ForDevice(all, f.proxy != "")
+	}
 	var out []matrix.Cell
-	for _, c := range g.Cells() {
+	for _, c := range all {
 		if only.MatchString(c.ID()) {
 			out = append(out, c)
 		}
@@ -211,7 +230,7 @@ func (f *matrixFlags) parseEngines() ([]matrix.Engine, error) {
 	next := 0
 	for _, text := range f.engine {
 		match := ""
-		if !contains(names, text) && next < len(f.match) {
+		if !slices.Contains(names, text) && next < len(f.match) {
 			match = f.match[next]
 			next++
 		}
@@ -230,15 +249,6 @@ func (f *matrixFlags) parseEngines() ([]matrix.Engine, error) {
 		return nil, cli.Usagef("matrix: there are more --match than commands of --engine")
 	}
 	return out, nil
-}
-
-func contains(list []string, word string) bool {
-	for _, w := range list {
-		if w == word {
-			return true
-		}
-	}
-	return false
 }
 
 // tell writes the report, and gives the exit status.

@@ -3,6 +3,7 @@ package matrix
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -44,6 +45,15 @@ func (l *Lab) serve(c *Cell, s *Setup, ln net.Listener) (farEnd, error) {
 	e := &sstpEnd{server: server, done: make(chan error, 1)}
 	go func() { e.done <- server.Serve(wrapped) }()
 	return e, nil
+}
+
+// serveOn is serve, with the listener's address.
+func (l *Lab) serveOn(c *Cell, s *Setup, ln net.Listener) (string, farEnd, error) {
+	far, err := l.serve(c, s, ln)
+	if err != nil {
+		return "", nil, errors.Join(err, ln.Close())
+	}
+	return ln.Addr().String(), far, nil
 }
 
 // chain puts wrappers around one another.

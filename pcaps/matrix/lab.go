@@ -80,7 +80,7 @@ func (l *Lab) setup(c *Cell) (*Setup, error) {
 			s.Server.Profile.TLS.CipherSuites = nil
 		}
 	}
-	if k, err := findPath(c.Path); err == nil && k.proxied && t.Name != None && t.Family != familyConnect {
+	if k, err := findPath(c.Path); err == nil && (k.proxied || k.name == devicePathName) && t.Name != None && t.Family != familyConnect {
 		s.connect = bareConnect // else the header alone would tell, and nothing else be tried
 	}
 	t.apply(s)

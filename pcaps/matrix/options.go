@@ -14,6 +14,8 @@ type Options struct {
 	Sstpwarden string
 	// Engines judge captures too.
 	Engines []Engine
+	// Device is what path dut leads through, nil for nothing.
+	Device *Device
 	// Done, if set, is called with each result, one at a time, in no order.
 	Done func(*CellResult)
 }

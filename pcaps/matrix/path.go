@@ -11,8 +11,8 @@ import (
 
 // A route is the way between a cell's ends. It may be used by several cells at once.
 type route interface {
-	// listen is where a far end listens.
-	listen(ctx context.Context) (net.Listener, error)
+	// open begins a cell's far end, and returns its address.
+	open(ctx context.Context, l *Lab, c *Cell, s *Setup) (addr string, far farEnd, err error)
 	// dial connects from the near end.
 	dial(ctx context.Context, addr string) (net.Conn, error)
 	// proxy is the address of the HTTP proxy on the way, "" for none.
@@ -39,6 +39,7 @@ func pathKinds() []pathKind {
 		{name: "opened", about: "sstpwarden proxy that opens TLS", enforces: true, proxied: true, open: openOpened},
 		{name: "transparent", about: "sstpwarden proxy, transparent on a router", enforces: true, root: true, open: openTransparent},
 		{name: "router", about: "sstpwarden nfq on a router", enforces: true, root: true, open: openRouter},
+		{name: devicePathName, about: "a device under test, by --role", enforces: true, open: openDevice},
 	}
 }
 
@@ -77,8 +78,12 @@ type directPath struct{}
 
 func openDirect(context.Context, *Options, *Lab) (route, error) { return directPath{}, nil }
 
-func (directPath) listen(ctx context.Context) (net.Listener, error) {
-	return new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+func (directPath) open(ctx context.Context, l *Lab, c *Cell, s *Setup) (string, farEnd, error) {
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	return l.serveOn(c, s, ln)
 }
 
 func (directPath) dial(ctx context.Context, addr string) (net.Conn, error) {

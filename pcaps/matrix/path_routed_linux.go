@@ -21,6 +21,14 @@ func (r *routedPath) listen(ctx context.Context) (net.Listener, error) {
 	return r.lab.Server.Listen(ctx, netlab.Server4+":0", net.ListenConfig{})
 }
 
+func (r *routedPath) open(ctx context.Context, l *Lab, c *Cell, s *Setup) (string, farEnd, error) {
+	ln, err := r.listen(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	return l.serveOn(c, s, ln)
+}
+
 func (r *routedPath) dial(ctx context.Context, addr string) (net.Conn, error) {
 	return r.lab.Client.Dial(ctx, addr, net.Dialer{})
 }

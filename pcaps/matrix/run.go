@@ -189,13 +189,9 @@ func (r *runner) ends(ctx context.Context, c *Cell, p route, file string) (_ *Ou
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	ln, err := p.listen(ctx)
+	addr, far, err := p.open(ctx, r.lab, c, setup)
 	if err != nil {
 		return nil, err
-	}
-	far, err := r.lab.serve(c, setup, ln)
-	if err != nil {
-		return nil, errors.Join(err, ln.Close())
 	}
 	defer far.close()
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) // it holds secrets
@@ -207,7 +203,7 @@ func (r *runner) ends(ctx context.Context, c *Cell, p route, file string) (_ *Ou
 	if err != nil {
 		return nil, err
 	}
-	near := &nearEnd{cell: c, setup: setup, path: p, addr: ln.Addr().String(), capture: capture, tap: &wiretap{}}
+	near := &nearEnd{cell: c, setup: setup, path: p, addr: addr, capture: capture, tap: &wiretap{}}
 	o := near.run(ctx)
 	return &o, capture.Close()
 }

@@ -71,6 +71,11 @@ func (p *printer) cells(r *Report, all bool) {
 			rows[len(rows)-1][4] = "right"
 		}
 	}
+	if !slices.ContainsFunc(r.Cells, func(c CellResult) bool { return c.Outcome != nil || c.Reason != "" }) {
+		for i := range rows { // of a corpus
+			rows[i] = slices.Delete(rows[i], 1, 2)
+		}
+	}
 	if len(rows) > 1 {
 		p.table(rows)
 		p.printf("\n")
@@ -220,7 +225,11 @@ func share(n, of int) string {
 
 func (p *printer) sums(r *Report) {
 	c := r.Counts
-	p.printf("%d cells in %.0f s, seed %d: %d right", c.Cells, r.Seconds, r.Seed, c.Right)
+	seed := ""
+	if r.Seed != 0 {
+		seed = fmt.Sprintf(", seed %d", r.Seed)
+	}
+	p.printf("%d cells in %.0f s%s: %d right", c.Cells, r.Seconds, seed, c.Right)
 	for _, s := range []struct {
 		n    int
 		what string

@@ -6,7 +6,7 @@ import (
 )
 
 // proxied are the paths with a CONNECT on them.
-var proxied = []string{"proxy", "explicit", "opened"}
+var proxied = []string{"proxy", "explicit", "opened", devicePathName}
 
 // connectTransforms change what the client asks of an HTTP proxy.
 var connectTransforms = []Transform{
