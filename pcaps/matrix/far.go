@@ -42,8 +42,11 @@ func (l *Lab) serve(c *Cell, s *Setup, ln net.Listener) (farEnd, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &sstpEnd{server: server, done: make(chan error, 1)}
-	go func() { e.done <- server.Serve(wrapped) }()
+	e := &sstpEnd{server: server, done: make(chan struct{})}
+	go func() {
+		defer close(e.done)
+		_ = server.Serve(wrapped) // the cell's client sees what goes wrong
+	}()
 	return e, nil
 }
 
@@ -90,7 +93,7 @@ func (l *wrappedListener) Accept() (net.Conn, error) {
 
 type sstpEnd struct {
 	server *sstpref.Server
-	done   chan error
+	done   chan struct{}
 }
 
 func (e *sstpEnd) close() {
