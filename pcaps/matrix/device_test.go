@@ -66,6 +66,11 @@ func TestDevice(t *testing.T) {
 	if c := r.Cells[0]; c.Status() != MarkError || !strings.Contains(c.Reason, "does sstplab matrix --role server run there?") {
 		t.Errorf("%s: %s", c.Status(), c.Reason)
 	}
+	// A device that lets nothing through: all is cut, what is no tunnel wrongly.
+	r = runCells(t, Options{Device: &Device{Peer: "127.0.0.2", Control: control}}, cells[0], cells[2])
+	if c := r.Counts; c.Right != 1 || c.FalseAlarms != 1 || r.Cells[0].Outcome.How != "reset" || r.Cells[1].Outcome.Stage != "tcp" {
+		t.Errorf("%+v %+v %+v", c, r.Cells[0].Outcome, r.Cells[1].Outcome)
+	}
 	r = runCells(t, Options{}, cells[0])
 	if c := r.Cells[0]; !c.Skipped {
 		t.Errorf("%s: %s", c.Status(), c.Reason)

@@ -124,11 +124,8 @@ func (n *nearEnd) failed(err error) Outcome {
 		stage = string(e.Step)
 	}
 	o := n.tap.outcome(Cut, stage, err)
-	switch {
-	case stage == string(sstpref.StepProxy) && strings.Contains(o.Error, "the proxy answered"):
+	if stage == string(sstpref.StepProxy) && strings.Contains(o.Error, "the proxy answered") {
 		o.How = "refusal"
-	case stage == string(sstpref.StepTCP) && strings.Contains(o.Error, "refused"):
-		o.How = "reset"
 	}
 	return o
 }

@@ -120,7 +120,7 @@ func quietly(err error) string {
 
 func howOf(err error) string {
 	switch {
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNREFUSED):
 		return "reset"
 	case errors.Is(err, io.EOF):
 		return "close"

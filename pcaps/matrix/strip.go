@@ -25,20 +25,23 @@ func strip(from, to string) (err error) {
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
 	w := bufio.NewWriter(out)
-	var link capfile.LinkType
+	link := capfile.LinkTypeEthernet // of a capture without packets
 	for first := true; ; first = false {
 		p, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return w.Flush()
-		}
-		if err != nil {
+		end := errors.Is(err, io.EOF)
+		if err != nil && !end {
 			return err
 		}
 		if first {
-			link = p.Link
+			if !end {
+				link = p.Link
+			}
 			if _, err := w.Write(pcapHeader(link)); err != nil {
 				return err
 			}
+		}
+		if end {
+			return w.Flush()
 		}
 		if p.Link != link {
 			return fmt.Errorf("%s has packets of several link types, and a pcap file can have one", from)

@@ -135,7 +135,11 @@ func (p *printer) skipped(r *Report) {
 	}
 	for _, text := range order {
 		name, reason, _ := strings.Cut(text, ": ")
-		p.printf("%d cells on path %s: skipped: %s\n", reasons[text], name, reason)
+		what := "cells on path " + name
+		if name == "" {
+			what = "captures" // of a corpus
+		}
+		p.printf("%d %s: skipped: %s\n", reasons[text], what, reason)
 	}
 	if len(order) > 0 {
 		p.printf("\n")
