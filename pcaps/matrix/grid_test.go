@@ -137,7 +137,7 @@ func TestLoadGrid(t *testing.T) {
 }
 
 func FuzzParseGrid(f *testing.F) {
-	f.Add(Text("default"))
+	f.Add([]byte("version: 1\nbase: {servers: accel}\ngroups:\n- name: a\n  tls: [\"1.2\"]\n  transforms: [none, early]\n"))
 	f.Add([]byte("version: 1\ngroups: [{name: a, clients: [all, all]}]"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		g, err := ParseGrid("x", text)
