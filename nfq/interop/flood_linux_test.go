@@ -166,7 +166,7 @@ func (l *lab) hold(ctx context.Context, from, to string) (opened int64) {
 // others go on.
 func TestFlood(t *testing.T) {
 	const (
-		connections = 1000 // watched, of each of two queues
+		connections = 300 // watched, of each of two queues
 		rate        = 10000
 		// 40 MiB at rest; 65,536 connections of each queue that said nothing yet, of 300
 		// bytes; and the garbage collector lets the heap double.
@@ -190,7 +190,7 @@ func TestFlood(t *testing.T) {
 		}
 	}()
 	before := w.memory()
-	ctx, stop := context.WithTimeout(t.Context(), floodTime(t))
+	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var flooding sync.WaitGroup
 	var packets int
@@ -205,18 +205,22 @@ func TestFlood(t *testing.T) {
 	}
 	highest := before
 	var quarters []int64 // the highest of each quarter of the time
-	for begin := time.Now(); ctx.Err() == nil; {
-		if now := w.memory(); int(4*time.Since(begin)/floodTime(t)) >= len(quarters) {
+	// It takes longer where the machine makes too little of a flood of it.
+	begin, lasts := time.Now(), floodTime(t)
+	full := func() bool { return w.exceptions("memory") > connections }
+	for time.Since(begin) < lasts || !full() && time.Since(begin) < lasts+patience {
+		now := w.memory()
+		if highest = max(highest, now); int(4*time.Since(begin)/lasts) >= len(quarters) {
 			quarters = append(quarters, now>>20)
 		} else {
 			quarters[len(quarters)-1] = max(quarters[len(quarters)-1], now>>20)
 		}
-		highest = max(highest, w.memory())
 		if n := w.metric("nfq_connections"); n > 2*connections {
 			t.Errorf("%v connections are watched", n)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
+	stop()
 	flooding.Wait()
 	var longest time.Duration
 	for _, tr := range loads {
@@ -229,10 +233,7 @@ func TestFlood(t *testing.T) {
 	if highest > most {
 		t.Errorf("the process took %d MiB", highest>>20)
 	}
-	if n := w.exceptions("memory"); n == 0 {
-		t.Error("there were never as many connections as there may be")
-	}
-	if packets < 1000 || opened.Load() < 2*holding {
+	if !full() || packets < 1000 {
 		t.Errorf("that was no flood: %d packets, %d connections", packets, opened.Load())
 	}
 	v := l.vpn(vpn{profile: "rras", tls: "1.2", host: netlab.Server4b, port: "992"})
