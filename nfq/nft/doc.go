@@ -75,8 +75,9 @@
 // pass all chains of the table, but for those of connections that are still queued.
 //
 // The kernel forgets a connection ten seconds after it was reset
-// (net.netfilter.nf_conntrack_tcp_timeout_close). What an end sends later is of a
-// connection whose beginning was not seen, and gets a reset of the other end.
+// (net.netfilter.nf_conntrack_tcp_timeout_close). Until then a new one that has the same
+// addresses and both ports is refused. What an end sends later is of a connection whose
+// beginning was not seen, and gets a reset of the other end.
 //
 // # What the rest of the host can break
 //
