@@ -48,9 +48,9 @@ func copyAll(to, from net.Conn) (n int64, err error) {
 	}
 }
 
-// relayTo accepts connections on a host and carries them on to an address, from there.
+// relayTo accepts one connection on a host and carries it on to an address, from there.
 // Far says that the far side is the one that is cut.
-func (l *lab) relayTo(h *netlab.Host, at, to string, far bool) *relay {
+func (l *lab) relayTo(h *netlab.Host, at, to string, far bool, d net.Dialer) *relay {
 	l.t.Helper()
 	ln, err := h.Listen(l.t.Context(), at, net.ListenConfig{})
 	if err != nil {
@@ -60,10 +60,11 @@ func (l *lab) relayTo(h *netlab.Host, at, to string, far bool) *relay {
 	r := &relay{cut: make(chan time.Time, 1), err: make(chan error, 1)}
 	go func() {
 		near, err := ln.Accept()
+		_ = ln.Close() // one is enough
 		if err != nil {
 			return
 		}
-		there, err := h.Dial(l.t.Context(), to, net.Dialer{})
+		there, err := h.Dial(l.t.Context(), to, d)
 		switch {
 		case err != nil:
 			r.err <- err
@@ -103,8 +104,8 @@ func TestResetReachesBothEnds(t *testing.T) {
 				l := newLab(t)
 				w := l.warden(l.forgetful()...)
 				v := l.vpn(vpn{profile: "rras", tls: "1.2", host: f.client, port: "4443"})
-				near := l.relayTo(l.Client, net.JoinHostPort(f.client, "4443"), net.JoinHostPort(f.server, "443"), true)
-				there := l.relayTo(l.Server, net.JoinHostPort(f.server, "443"), net.JoinHostPort(f.client, "4443"), false)
+				near := l.relayTo(l.Client, net.JoinHostPort(f.client, "4443"), net.JoinHostPort(f.server, "443"), true, net.Dialer{})
+				there := l.relayTo(l.Server, net.JoinHostPort(f.server, "443"), net.JoinHostPort(f.client, "4443"), false, net.Dialer{})
 				c := v.call(client, 1000)
 				if c.status != 1 || c.checked {
 					t.Errorf("the call: %+v", c)

@@ -1,0 +1,47 @@
+package interop
+
+import (
+	"errors"
+	"net"
+	"syscall"
+	"testing"
+
+	"sstpwarden/pcaps/netlab"
+)
+
+// Who was reset and comes again from the same port is refused, until the kernel has
+// forgotten the connection. Other ports are not concerned.
+func TestSamePortAgain(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	if err := l.Router.Sysctl("netfilter/nf_conntrack_tcp_timeout_close", "2"); err != nil {
+		t.Fatal(err)
+	}
+	w := l.warden(l.forgetful()...)
+	for _, f := range []struct{ client, server, near string }{
+		{netlab.Client4, netlab.Server4, "127.0.0.1"},
+		{netlab.Client6, netlab.Server6, "::1"},
+	} {
+		v := l.vpn(vpn{profile: "rras", tls: "1.2", host: f.server, port: "443"})
+		again := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(f.client), Port: 40000}}
+		via := *v
+		via.host, via.port = f.near, "4443"
+		near := l.relayTo(l.Client, via.address(), v.address(), true, again)
+		via.call("windows", 1000)
+		near.at(t, "client")
+		w.of(40000)
+		if l.refused(f.client, v.address()) {
+			t.Error("another port is refused")
+		}
+		l.eventually("the port can be used again", func() bool {
+			conn, err := l.Client.Dial(t.Context(), v.address(), again)
+			if err != nil && !errors.Is(err, syscall.ECONNREFUSED) {
+				t.Fatal(err)
+			}
+			if err == nil {
+				_ = conn.Close()
+			}
+			return err == nil
+		})
+	}
+}
