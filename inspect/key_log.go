@@ -10,6 +10,8 @@ func (f *Flow) KeyLog() []byte {
 		switch at := l.(type) {
 		case *opening:
 			l = at.next
+		case *preface:
+			l = at.next
 		case *httpLayer:
 			l = at.inner
 		case *tlsLayer:

@@ -26,6 +26,7 @@ type entrant struct {
 	way     way
 	client  *tls.Config
 	admin   string // where profiles are; "" for nowhere
+	process bool   // it is one, though begin does not start it
 	child   *child // nil: no process
 	missing string // why it does not take part, or no longer
 	results map[string][]result

@@ -63,7 +63,7 @@ func (d *discipline) table(entrants []*entrant) string {
 			s := spreadOf(values)
 			row[4], row[5] = number3(s.median), between(s)
 		}
-		if spreadOf(figures(results, costOf)).high > 0 && d.each != "" {
+		if (e.begin != nil || e.process) && d.each != "" {
 			row[6] = fmt.Sprintf("%.0f", spreadOf(figures(results, busyOf)).median)
 			row[7] = number3(spreadOf(figures(results, costOf)).median * d.scale)
 			if costs := d.compared(against, e, costOf); e != against && len(costs) > 0 {

@@ -62,7 +62,9 @@ func (o *options) runRouter(ctx context.Context, w io.Writer) error {
 	}
 	defer func() { _ = r.close() }()
 	p.printf("\nA client, a router and a server in namespaces, on %d processors that all share.\n", runtime.NumCPU())
-	entrants := []*entrant{{name: inspectorName, ours: true}, {name: carriedName, ours: true}, {name: naiveName, ours: true}}
+	entrants := []*entrant{
+		{name: inspectorName, ours: true, process: true}, {name: carriedName, ours: true}, {name: naiveName, ours: true, process: true},
+	}
 	for _, e := range entrants {
 		e.results = map[string][]result{}
 	}
