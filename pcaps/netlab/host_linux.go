@@ -1,6 +1,7 @@
 package netlab
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -74,8 +75,7 @@ type Cmd struct {
 	host *Host
 }
 
-// Command is exec.CommandContext on the host. Of the methods of exec.Cmd, those
-// of Cmd are to be used to start it.
+// Command is exec.CommandContext on the host.
 func (h *Host) Command(ctx context.Context, name string, args ...string) *Cmd {
 	return &Cmd{exec.CommandContext(ctx, name, args...), h}
 }
@@ -89,6 +89,23 @@ func (c *Cmd) Run() error {
 		return err
 	}
 	return c.Wait()
+}
+
+// Output is that of exec.Cmd, but that the error does not hold what the program said to
+// standard error.
+func (c *Cmd) Output() ([]byte, error) {
+	var out bytes.Buffer
+	c.Stdout = &out
+	err := c.Run()
+	return out.Bytes(), err
+}
+
+// CombinedOutput is that of exec.Cmd.
+func (c *Cmd) CombinedOutput() ([]byte, error) {
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	err := c.Run()
+	return out.Bytes(), err
 }
 
 // Sysctl sets what stands below /proc/sys/net.

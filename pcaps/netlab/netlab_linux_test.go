@@ -63,3 +63,21 @@ func TestRouted(t *testing.T) {
 		t.Errorf("the client's interfaces: %s, %v", &out, err)
 	}
 }
+
+// However a program is run, it is run on the host.
+func TestCommand(t *testing.T) {
+	needRoot(t)
+	h, err := NewHost("alone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	for name, run := range map[string]func(*Cmd) ([]byte, error){
+		"Output": (*Cmd).Output, "CombinedOutput": (*Cmd).CombinedOutput,
+	} {
+		out, err := run(h.Command(t.Context(), "sh", "-c", "ls /proc/self/net/dev_snmp6; exit 3"))
+		if err == nil || string(out) != "lo\n" {
+			t.Errorf("%s: the host's links are %q, error %v; want lo and status 3", name, out, err)
+		}
+	}
+}
