@@ -139,7 +139,7 @@ func (m *HeadMatch) matchRequest(req *httphead.Request) (details []string, ok bo
 func (m *HeadMatch) matchHeader(req *httphead.Request) (name, value string, ok bool) {
 	for i := range req.Fields {
 		for _, want := range m.Header {
-			if httphead.NormalizedName(req.Fields[i].Name) != httphead.NormalizedName(want) {
+			if !httphead.SameName(req.Fields[i].Name, want) {
 				continue
 			}
 			n := len(req.Fields[i].Value)

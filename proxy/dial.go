@@ -26,6 +26,8 @@ func (s *Server) resolve(ctx context.Context, host string) ([]netip.Addr, error)
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a.Unmap()}, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, s.config.Timeouts.Dial)
+	defer cancel()
 	all, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
 		return nil, err
@@ -42,14 +44,14 @@ func (s *Server) dialAny(ctx context.Context, addrs []netip.Addr, port uint16) (
 	if len(addrs) == 0 {
 		return nil, errors.New("no address to connect to")
 	}
+	if len(addrs) == 1 {
+		return s.dialAddr(ctx, netip.AddrPortFrom(addrs[0], port), netip.Addr{})
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type result struct {
 		conn *net.TCPConn
 		err  error
-	}
-	if len(addrs) == 1 {
-		return s.dialAddr(ctx, netip.AddrPortFrom(addrs[0], port), netip.Addr{})
 	}
 	results := make(chan result, len(addrs))
 	next := time.NewTimer(0)

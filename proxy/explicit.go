@@ -72,14 +72,25 @@ func (r *requests) judgeHead(head *httphead.Request) guard.Verdict {
 // asksFor keeps whom a request is for.
 func (k *session) asksFor(head *httphead.Request) {
 	var asked event.Target
-	if u, err := url.Parse(head.Target); err == nil && head.Method != http.MethodConnect && u.Host != "" {
-		if port, err := portOf(u); err == nil {
-			asked = event.Target{Host: u.Hostname(), Port: port}
-		}
+	if head.Method != http.MethodConnect {
+		asked = targetOf(head.Target)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.info.Target, k.info.Resolved = asked, netip.Addr{}
+}
+
+// targetOf gives the host and the port of a URL, if it has them.
+func targetOf(rawURL string) (t event.Target) {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Host == "" {
+		return t
+	}
+	port, err := portOf(u)
+	if err != nil {
+		return t
+	}
+	return event.Target{Host: u.Hostname(), Port: port}
 }
 
 // endless says that a request never ends, as SSTP's does not: net/http has no
@@ -164,11 +175,9 @@ func (k *session) connectTo(ctx context.Context, conn *net.TCPConn, taken *guard
 // does not come to that the client was told.
 func (k *session) reach(ctx context.Context, conn *net.TCPConn, t target, more httphead.Fields) (*leg, bool) {
 	s := k.srv
-	lookup, cancel := context.WithTimeout(ctx, s.config.Timeouts.Dial)
-	defer cancel()
 	var failed error
 	if _, err := netip.ParseAddr(t.host); err == nil || s.config.Upstream == nil {
-		t.addrs, failed = s.resolve(lookup, t.host)
+		t.addrs, failed = s.resolve(ctx, t.host)
 	}
 	if len(t.addrs) > 0 {
 		k.goesTo(t.addrs[0])

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"log"
 	"log/slog"
 	"strings"
@@ -46,13 +47,15 @@ func (l *limitedLog) refuse(cause, reason string, args ...any) {
 }
 
 // ended logs the end of a connection: ordinary ones for who looks closely.
-func (l *limitedLog) ended(how string, args ...any) {
+func (l *limitedLog) ended(how string, args func() []any) {
 	if how == event.EndClient || how == event.EndServer {
-		l.log.Debug("connection ended", args...)
+		if l.log.Enabled(context.Background(), slog.LevelDebug) {
+			l.log.Debug("connection ended", args()...)
+		}
 		return
 	}
-	if l.admit("ended "+how, &args) {
-		l.log.Info("connection ended", args...)
+	if a := args(); l.admit("ended "+how, &a) {
+		l.log.Info("connection ended", a...)
 	}
 }
 

@@ -205,6 +205,11 @@ func (k *session) closed() {
 	if k.told || k.decision.Action == policies.ActionLog || k.decision.Action == policies.ActionDrop {
 		k.tell(event.StateClosed)
 	}
+	s.log.ended(k.proxy.End, k.described)
+}
+
+// described is the session as the log tells of it.
+func (k *session) described() []any {
 	args := []any{
 		"client", k.info.Key.Client, "mode", k.proxy.Mode, "end", k.proxy.End,
 		"bytes_toserver", k.traffic[0].Load(), "bytes_toclient", k.traffic[1].Load(),
@@ -220,7 +225,7 @@ func (k *session) closed() {
 	if k.proxy.Error != "" {
 		args = append(args, "err", k.proxy.Error)
 	}
-	s.log.ended(k.proxy.End, args...)
+	return args
 }
 
 // drops counts what the policy did, and bans.

@@ -29,19 +29,22 @@ const (
 
 var pipes struct {
 	sync.Mutex
-	free []pipe
-	big  int // how many there are
+	free    []pipe
+	freeBig []pipe
+	big     int // how many there are
 }
 
 var errSmallPipe = errors.New("the user has too many pipes")
 
 func getPipe() (pipe, error) {
 	pipes.Lock()
-	if n := len(pipes.free); n > 0 {
-		p := pipes.free[n-1]
-		pipes.free = pipes.free[:n-1]
-		pipes.Unlock()
-		return p, nil
+	for _, free := range []*[]pipe{&pipes.freeBig, &pipes.free} {
+		if n := len(*free); n > 0 {
+			p := (*free)[n-1]
+			*free = (*free)[:n-1]
+			pipes.Unlock()
+			return p, nil
+		}
 	}
 	big := pipes.big < maxBigPipes
 	if big {
@@ -80,8 +83,12 @@ func newPipe(big bool) (pipe, error) {
 // free takes back a pipe that is empty.
 func (p pipe) free() {
 	pipes.Lock()
-	if len(pipes.free) < maxPipes {
-		pipes.free = append(pipes.free, p)
+	free := &pipes.free
+	if p.size >= bigPipeLen {
+		free = &pipes.freeBig
+	}
+	if len(pipes.free)+len(pipes.freeBig) < maxPipes {
+		*free = append(*free, p)
 		pipes.Unlock()
 		return
 	}

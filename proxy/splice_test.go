@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -63,20 +64,20 @@ func freePipes(t testing.TB) int {
 	pipes.Lock()
 	defer pipes.Unlock()
 	seen := map[pipe]bool{}
-	for _, p := range pipes.free {
+	for _, p := range slices.Concat(pipes.free, pipes.freeBig) {
 		if seen[p] {
 			t.Fatalf("pipe %v is free twice", p)
 		}
 		seen[p] = true
 	}
-	return len(pipes.free)
+	return len(seen)
 }
 
 // discardPipes closes the pipes that wait for use.
 func discardPipes() {
 	pipes.Lock()
-	list := pipes.free
-	pipes.free = nil
+	list := slices.Concat(pipes.free, pipes.freeBig)
+	pipes.free, pipes.freeBig = nil, nil
 	pipes.Unlock()
 	for _, p := range list {
 		p.discard()
@@ -155,6 +156,7 @@ func TestSpliceCarries(t *testing.T) {
 			both.Go(func() { tu.pump(inspect.ClientToServer, tu.client, tu.server) })
 			both.Go(func() { tu.pump(inspect.ServerToClient, tu.server, tu.client) })
 			both.Wait()
+			_, _ = ours.Close(), theirs.Close() // as who pumps does
 			if c := s.Counts(); c.BytesToServer != uint64(len(up)+len(early)) || c.BytesToClient != uint64(len(down)) || c.Spliced != 1 {
 				t.Errorf("%d: counts %+v, want %d and %d", i, c, len(up)+len(early), len(down))
 			}

@@ -145,9 +145,10 @@ func (t *tunnel) write(d inspect.Direction, dst *leg, b []byte) error {
 func (t *tunnel) finish(d inspect.Direction, dst *leg, err error) {
 	switch {
 	case isEnd(err):
-		t.first.CompareAndSwap(0, int32(d))
-		t.half.Store(true)
-		_ = dst.conn.CloseWrite() // where it is gone, the other direction will notice
+		if t.first.CompareAndSwap(0, int32(d)) { // the second end is followed by Close
+			t.half.Store(true)
+			_ = dst.conn.CloseWrite() // where it is gone, the other direction will notice
+		}
 	case errors.Is(err, errDropped):
 		t.end(event.EndDropped, nil)
 	case errors.Is(err, errLate), errors.Is(err, errBehind):

@@ -80,7 +80,7 @@ func (d *Daemon) Listener(name, network, addr string, controls ...Control) (net.
 	}
 	f := d.sockets.next(name)
 	if f == nil {
-		lc := net.ListenConfig{Control: control}
+		lc := net.ListenConfig{Control: control, KeepAlive: -1} // who accepts decides
 		l, err := lc.Listen(context.Background(), network, addr)
 		if err != nil {
 			return nil, listenError(name, addr, err)

@@ -41,7 +41,7 @@ func (f Fields) Values(name string) []string {
 // Sstp-Version by any of these.
 func (f Fields) Lookup(name string) (Field, bool) {
 	for i := range f {
-		if f[i].Name != "" && equalNormalized(f[i].Name, name) {
+		if f[i].Name != "" && SameName(f[i].Name, name) {
 			return f[i], true
 		}
 	}
@@ -56,26 +56,33 @@ func NormalizedName(name string) string {
 	}
 	b := make([]byte, 0, len(name))
 	for i := range len(name) {
-		if c := name[i]; c != '-' && c != '_' {
+		if c := name[i]; !joins(c) {
 			b = append(b, lower(c))
 		}
 	}
 	return string(b)
 }
 
-// equalNormalized reports whether a and b have the same NormalizedName.
-func equalNormalized(a, b string) bool {
-	for {
-		a, b = strings.TrimLeft(a, "-_"), strings.TrimLeft(b, "-_")
-		if a == "" || b == "" {
-			return a == b
+// SameName reports whether a and b have the same [NormalizedName].
+func SameName(a, b string) bool {
+	for i, j := 0, 0; ; i, j = i+1, j+1 {
+		for i < len(a) && joins(a[i]) {
+			i++
 		}
-		if lower(a[0]) != lower(b[0]) {
+		for j < len(b) && joins(b[j]) {
+			j++
+		}
+		if i == len(a) || j == len(b) {
+			return i == len(a) && j == len(b)
+		}
+		if lower(a[i]) != lower(b[j]) {
 			return false
 		}
-		a, b = a[1:], b[1:]
 	}
 }
+
+// joins says that c stands between the words of a name.
+func joins(c byte) bool { return c == '-' || c == '_' }
 
 // equalFold is strings.EqualFold for ASCII alone: 'K' is not the Kelvin sign in
 // a name.
