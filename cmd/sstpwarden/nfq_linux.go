@@ -130,7 +130,7 @@ func removeInspect(cmd *cobra.Command, f *nfqFlags) error {
 	removed, err := nft.TeardownInspect()
 	switch {
 	case errors.Is(err, nft.ErrInUse):
-		return &cli.ExitError{Status: cli.ExitFailed, Err: fmt.Errorf("nfq: %w: stop that process, and its table goes with it", err)}
+		return &cli.ExitError{Status: cli.ExitFailed, Err: fmt.Errorf("nfq: %w; its table goes with it", err)}
 	case err != nil:
 		return &cli.ExitError{Status: cli.ExitFailed, Err: fmt.Errorf("nfq: %w", err)}
 	case removed:

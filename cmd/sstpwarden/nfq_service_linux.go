@@ -28,6 +28,7 @@ import (
 type nfqService struct {
 	daemon *daemon.Daemon
 	config *daemon.Config
+	claim  *nft.Claim
 	queues []*nfq.Queue
 	table  atomic.Pointer[nft.Inspection] // nil before it is installed, and once it is removed
 	bans   *banner
@@ -41,19 +42,25 @@ func queueCount(c *daemon.Config) int {
 	return runtime.GOMAXPROCS(0)
 }
 
-// openNFQ opens everything that the configuration names. From then on packets wait.
+// openNFQ opens everything that the configuration names. From then on packets wait. A second
+// process is refused before anything else, so as to be told of the first one.
 func openNFQ(ctx context.Context, c *daemon.Config, path string) (*nfqService, error) {
+	claim, err := nft.ClaimTable(nft.InspectTableName)
+	if err != nil {
+		return nil, err
+	}
 	// Packets are never held, those that carry events elsewhere among them.
 	waits := c.Events.WhenFull == daemon.WhenFullWait
 	c.Events.WhenFull = daemon.WhenFullLose
 	d, err := daemon.New(ctx, *c, policies.PointNFQ)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, claim.Close())
 	}
+	warnUnclaimed(d, claim)
 	if waits {
 		d.Logger().Warn("events that do not fit are lost, whatever events.when_full says: packets cannot wait for them")
 	}
-	s := &nfqService{daemon: d, config: d.Config()}
+	s := &nfqService{daemon: d, config: d.Config(), claim: claim}
 	s.bans = newBanner(s)
 	if err := s.open(path); err != nil {
 		return nil, errors.Join(err, s.close(), d.Close())
@@ -272,7 +279,14 @@ func (s *nfqService) close() error {
 	if s.asker != nil {
 		s.asker.Close()
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.claim.Close())...)
+}
+
+// warnUnclaimed tells where nothing keeps a second process from the firewall's table.
+func warnUnclaimed(d *daemon.Daemon, claim *nft.Claim) {
+	if warning := claim.Warning(); warning != nil {
+		d.Logger().Warn("a second process could replace the firewall's table", "error", warning)
+	}
 }
 
 func (s *nfqService) serveRules(w http.ResponseWriter, _ *http.Request) {

@@ -187,7 +187,10 @@ func teardown(cmd *cobra.Command, f *proxyFlags) error {
 	for _, what := range removed {
 		fmt.Fprintf(cmd.OutOrStdout(), "removed %s\n", what)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, nft.ErrInUse):
+		return &cli.ExitError{Status: cli.ExitFailed, Err: fmt.Errorf("proxy: %w; its rules go with it", err)}
+	case err != nil:
 		return &cli.ExitError{Status: cli.ExitFailed, Err: fmt.Errorf("removing the firewall's rules: %w", err)}
 	}
 	if len(removed) == 0 {

@@ -36,6 +36,7 @@ type proxyService struct {
 	server    *proxy.Server
 	bypass    *bypass.List
 	asker     *probe.Asker
+	claim     *nft.Claim // of the firewall's table; nil for none
 	rules     atomic.Pointer[nft.Installed] // of the firewall; nil for none
 }
 
@@ -49,11 +50,21 @@ const (
 // openProxy opens everything that the configuration names, so that what is wrong
 // is told before anything is served.
 func openProxy(ctx context.Context, c *daemon.Config, path string) (*proxyService, error) {
+	s := &proxyService{}
+	var err error
+	if c.Proxy.Transparent.Setup { // a second process is told of the first one
+		if s.claim, err = nft.ClaimTable(nft.ProxyTableName); err != nil {
+			return nil, err
+		}
+	}
 	d, err := daemon.New(ctx, *c, policies.PointProxy)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.close())
 	}
-	s := &proxyService{daemon: d, config: d.Config()}
+	s.daemon, s.config = d, d.Config()
+	if s.claim != nil {
+		warnUnclaimed(d, s.claim)
+	}
 	if err := s.open(path); err != nil {
 		return nil, errors.Join(err, s.close(), d.Close())
 	}
@@ -169,6 +180,9 @@ func (s *proxyService) close() error {
 	}
 	for _, l := range s.listeners {
 		_ = l.Close()
+	}
+	if s.claim != nil {
+		errs = append(errs, s.claim.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -244,16 +245,12 @@ func TestSecond(t *testing.T) {
 			l.web()
 			w := l.warden("--fail", fail, "--scope", "port=443")
 			queued := w.metric(`nfq_firewall_packets_total{rule="queued"}`)
-			for _, more := range [][]string{nil, {"--fail", "closed"}, {"--queues", "1"}} {
+			want := fmt.Sprintf("belongs to process %d (sstpwarden), which is running: stop that one first", w.pid())
+			elsewhere := l.file("elsewhere.yaml", "nfq: {queues: {first: 30000}}\n")
+			for _, more := range [][]string{nil, {"--fail", "closed"}, {"--queues", "1"}, {"--config", elsewhere, "--fail", fail}, {"--remove"}} {
 				_, stderr, err := l.try(l.Router, append([]string{sstpwarden, "nfq"}, more...)...)
-				if status(err) != 1 || !strings.Contains(stderr, "another process listens to this queue") || strings.Count(stderr, "\n") != 1 {
-					t.Errorf("a second one says %v, %q", err, stderr)
-				}
-			}
-			if fail == "open" {
-				_, stderr, err := l.try(l.Router, sstpwarden, "nfq", "--remove")
-				if status(err) != 1 || !strings.Contains(stderr, "stop that process") {
-					t.Errorf("--remove beside one that runs says %v, %q", err, stderr)
+				if status(err) != 1 || !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 1 {
+					t.Errorf("a second one with %v says %v, %q", more, err, stderr)
 				}
 			}
 			l.checkPasses("after others tried,", true)

@@ -25,6 +25,7 @@ type childOptions struct {
 	Proxy   ProxyOptions
 	Drop    string          // "before" or "after" Setup: all capabilities
 	Inspect *InspectOptions // instead of Proxy
+	Claim   *claimOptions   // instead of both
 }
 
 func TestMain(m *testing.M) {
@@ -44,8 +45,11 @@ func child(text string) error {
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		return err
 	}
-	if c.Inspect != nil {
+	switch {
+	case c.Inspect != nil:
 		return inspectingChild(*c.Inspect)
+	case c.Claim != nil:
+		return claimingChild(*c.Claim)
 	}
 	var lc net.ListenConfig
 	if c.Proxy.Mode == TPROXY {
@@ -133,9 +137,12 @@ func (h *host) start(c childOptions) *process {
 		h.t.Fatal(err)
 	}
 	defer stdout.Close()
-	p := &process{Cmd: exec.Command(os.Args[0]), out: bufio.NewScanner(out), stdin: stdin}
+	p := &process{Cmd: exec.Command("/proc/self/exe"), out: bufio.NewScanner(out), stdin: stdin}
 	p.Env = append(os.Environ(), childVariable+"="+string(text))
 	p.Stdin, p.Stdout, p.Stderr = in, stdout, os.Stderr
+	if c.Claim != nil {
+		p.SysProcAttr = c.Claim.attributes()
+	}
 	h.do(p.Start) // the child has the namespace of the thread that starts it
 	h.t.Cleanup(func() {
 		p.kill()

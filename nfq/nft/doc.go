@@ -7,6 +7,9 @@
 // name was there. Other tables are not changed, and of a packet's or a connection's mark
 // only the bits of our mask are touched.
 //
+// A process that uses a table claims it before ([ClaimTable]), so that a second one does not
+// replace what is in use, and [Teardown] and [TeardownInspect] do not remove it.
+//
 // # The proxy
 //
 // [ProxyTable] makes the table inet sstpwarden_proxy, [Setup] installs it together

@@ -19,8 +19,7 @@ type Inspection struct {
 // SetupInspect installs the inspector's table, in place of what an earlier run left. Its
 // bans stay, and so do the marks of connections: what was settled is. The queues should
 // be bound before: until they are, packets of the scope are let past with FailOpen, and
-// dropped otherwise; and a second process that wants the same queues is found out by that
-// it cannot bind them.
+// dropped otherwise. Whoever may not be alone claims the table first, see ClaimTable.
 //
 // Errors: what Validate says; ErrInUse; *UnsupportedError for what the kernel lacks;
 // fs.ErrPermission without the capability CAP_NET_ADMIN.
@@ -121,11 +120,12 @@ func (in *Inspection) Close() error {
 }
 
 // TeardownInspect removes the inspector's table, whatever options it was made with, and
-// says whether it was there. A table that belongs to a running process is ErrInUse.
+// says whether it was there. A table that belongs to a running process is ErrInUse, a
+// *ClaimedError where it is known which.
 func TeardownInspect() (removed bool, err error) {
 	removed, err = removeUnowned(InspectTableName)
 	if err != nil {
-		return removed, fmt.Errorf("removing table inet %s: %w", InspectTableName, hint(err))
+		return removed, removing(InspectTableName, err)
 	}
 	return removed, nil
 }

@@ -30,7 +30,7 @@ type Installed struct {
 }
 
 // Setup installs the proxy's table and what routing it needs. What an earlier run left is
-// replaced. The listener should be there already: until it is, new connections are let
+// replaced: whoever may not be alone claims the table first, see ClaimTable. The listener should be there already: until it is, new connections are let
 // past with TPROXY and FailOpen, and stopped otherwise.
 //
 // Errors: what Validate says; ErrInUse; *UnsupportedError for what the kernel lacks;
@@ -188,13 +188,21 @@ func (in *Installed) Counters() (map[string]Counter, error) {
 
 // Teardown removes the proxy's table and routing, whatever options they were made with,
 // and says what was there; that nothing was is no error. A table that belongs to a
-// running process is ErrInUse.
+// running process is ErrInUse, a *ClaimedError where it is known which.
 func Teardown() (removed []string, err error) {
 	removed, err = teardown()
 	if err != nil {
-		return removed, fmt.Errorf("removing table inet %s: %w", ProxyTableName, hint(err))
+		return removed, removing(ProxyTableName, err)
 	}
 	return removed, nil
+}
+
+// removing says what an error is of, where it does not say so itself.
+func removing(table string, err error) error {
+	if claimed, ok := errors.AsType[*ClaimedError](err); ok {
+		return claimed
+	}
+	return fmt.Errorf("removing table inet %s: %w", table, hint(err))
 }
 
 func teardown() (removed []string, err error) {
@@ -214,8 +222,14 @@ func teardown() (removed []string, err error) {
 	return append(removed, routing...), err
 }
 
-// removeUnowned removes a table, unless a process owns it, and says whether it was there.
+// removeUnowned removes a table, unless a process owns or claims it, and says whether it was
+// there.
 func removeUnowned(name string) (found bool, err error) {
+	claim, err := ClaimTable(name)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, claim.Close()) }()
 	conn, err := dial()
 	if err != nil {
 		return false, err
