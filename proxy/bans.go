@@ -32,6 +32,43 @@ type ban struct {
 	place int
 }
 
+// A Ban refuses a client's connections to a server that come to a transparent listener.
+type Ban struct {
+	Client netip.Addr
+	Server netip.AddrPort
+	For    time.Duration // how long it goes on
+}
+
+// Bans lists the bans that have not run out.
+func (s *Server) Bans() []Ban { return s.bans.list(s.now()) }
+
+// Unban takes bans back, whatever their For. That one is not there is no error.
+func (s *Server) Unban(bans ...Ban) { s.bans.remove(bans) }
+
+func (b *bans) list(now time.Time) []Ban {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := make([]Ban, 0, len(b.next))
+	for _, it := range b.next {
+		if left := it.until.Sub(now); left > 0 {
+			list = append(list, Ban{it.client, it.server, left})
+		}
+	}
+	return list
+}
+
+func (b *bans) remove(list []Ban) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, n := range list {
+		of := banned{n.Client, n.Server}
+		if it := b.all[of]; it != nil {
+			heap.Remove(&b.next, it.place)
+			delete(b.all, of)
+		}
+	}
+}
+
 // add bans, or has a ban end at another time.
 func (b *bans) add(key inspect.FlowKey, d time.Duration, now time.Time) {
 	b.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -234,6 +235,42 @@ func TestBans(t *testing.T) {
 	b.expire(now.Add(time.Hour + maxBans*time.Second))
 	if len(b.all) != 1 || len(b.next) != 1 || !has(2, now) {
 		t.Errorf("%d bans outlived their end", len(b.all)-1)
+	}
+}
+
+func TestUnban(t *testing.T) {
+	var b bans
+	now := time.Now()
+	at := func(client string) Ban {
+		return Ban{netip.MustParseAddr(client), netip.MustParseAddrPort("192.0.2.1:443"), time.Hour}
+	}
+	all := []Ban{at("10.0.0.1"), at("10.0.0.2"), at("10.0.0.3"), at("10.0.0.4")}
+	for i, n := range all {
+		all[i].For += time.Duration(i) * time.Minute
+		b.add(inspect.FlowKey{Client: netip.AddrPortFrom(n.Client, 1), Server: n.Server}, all[i].For, now)
+	}
+	sorted := func(at time.Time) []Ban {
+		list := b.list(at)
+		slices.SortFunc(list, func(x, y Ban) int { return x.Client.Compare(y.Client) })
+		return list
+	}
+	if got := sorted(now); !slices.Equal(got, all) {
+		t.Errorf("the list is %v, want %v", got, all)
+	}
+	b.remove([]Ban{all[1], at("10.0.0.9"), {Client: all[0].Client, Server: netip.MustParseAddrPort("192.0.2.1:444")}})
+	if got, want := sorted(now), []Ban{all[0], all[2], all[3]}; !slices.Equal(got, want) {
+		t.Errorf("without the second it is %v, want %v", got, want)
+	}
+	if b.has(all[1].Client, all[1].Server, now) || !b.has(all[2].Client, all[2].Server, now) {
+		t.Error("what is taken back is not what is refused")
+	}
+	// Those that have run out are not listed before they are forgotten, and the order stays.
+	if got := b.list(now.Add(time.Hour)); len(got) != 2 {
+		t.Errorf("an hour later it is %v", got)
+	}
+	b.expire(now.Add(time.Hour + 2*time.Minute))
+	if len(b.all) != 1 || len(b.next) != 1 {
+		t.Errorf("%d and %d are left", len(b.all), len(b.next))
 	}
 }
 

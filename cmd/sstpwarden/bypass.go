@@ -31,7 +31,7 @@ it is exempt from inspection.`,
 	}
 	var admin string
 	cmd.PersistentFlags().StringVar(&admin, "admin", defaultAdmin, "the proxy's admin listener at `ADDR`: unix:/PATH/OF/SOCKET or 127.0.0.1:PORT")
-	client := func() (*adminClient, error) { return newAdminClient(admin) }
+	client := func() (*adminClient, error) { return newAdminClient(admin, "the proxy", "a proxy that can open TLS") }
 	cmd.AddCommand(newBypassList(client), newBypassAdd(client), newBypassRemove(client), newBypassClear(client))
 	return cmd
 }

@@ -29,13 +29,16 @@ const maxAnswer = 256 << 20
 
 // An adminClient asks a running program's admin listener.
 type adminClient struct {
-	at   string // as the user gave it
-	http http.Client
-	base string
+	at    string // as the user gave it
+	http  http.Client
+	base  string
+	whose string // "the proxy"
+	what  string // a program that has what is asked for
 }
 
-func newAdminClient(at string) (*adminClient, error) {
-	c := &adminClient{at: at, base: "http://localhost"}
+// newAdminClient makes one that asks whose listener it is that is to be asked: at least what.
+func newAdminClient(at, whose, what string) (*adminClient, error) {
+	c := &adminClient{at: at, base: "http://localhost", whose: whose, what: what}
 	network, address := "unix", strings.TrimPrefix(at, "unix:")
 	if address == at {
 		network, c.base = "tcp", "http://"+at
@@ -81,7 +84,7 @@ func (c *adminClient) ask(ctx context.Context, method, path string, send, receiv
 	if resp.StatusCode >= 300 {
 		var answer struct{ Error string }
 		if err := d.Decode(&answer); err != nil || answer.Error == "" {
-			answer.Error = fmt.Sprintf("%s; is this the admin listener of a proxy that can open TLS?", resp.Status)
+			answer.Error = fmt.Sprintf("%s; is this the admin listener of %s?", resp.Status, c.what)
 		}
 		return failedCommand(fmt.Errorf("%s answers: %s", c.at, answer.Error))
 	}
@@ -102,9 +105,9 @@ func (c *adminClient) failed(err error) error {
 	advice := ""
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
-		advice = ": is the proxy running, and is this its admin listener (--admin, as admin.listen in its configuration)?"
+		advice = ": is " + c.whose + " running, and is this its admin listener (--admin, as admin.listen in its configuration)?"
 	case errors.Is(err, fs.ErrPermission):
-		advice = ": only root and the user that the proxy runs as may ask it"
+		advice = ": only root and the user that " + c.whose + " runs as may ask it"
 	}
 	return failedCommand(fmt.Errorf("asking %s: %w%s", c.at, err, advice))
 }

@@ -144,7 +144,7 @@ func TestBypassAsksSomethingElse(t *testing.T) {
 }
 
 func TestBypassMayNotAsk(t *testing.T) {
-	c, err := newAdminClient(defaultAdmin)
+	c, err := newAdminClient(defaultAdmin, "the proxy", "a proxy")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,12 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"net/http"
 	"net/netip"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -78,87 +73,20 @@ func (b *banner) make(bans []nft.Ban) {
 	b.made.Add(uint64(len(bans)))
 }
 
-// A shownBan is how the admin listener tells of one.
-type shownBan struct {
-	Client netip.Addr     `json:"client,omitzero"` // none for all
-	Server netip.AddrPort `json:"server"`
-	Left   float64        `json:"seconds_left"`
-}
-
-// serveList lists the bans, the ones that last longest first.
-func (b *banner) serveList(w http.ResponseWriter, _ *http.Request) {
+// list gives the bans that the kernel has.
+func (b *banner) list() ([]nft.Ban, error) {
 	table := b.s.table.Load()
 	if table == nil {
-		tellError(w, http.StatusServiceUnavailable, errNoTable)
-		return
+		return nil, errNoTable
 	}
-	bans, err := table.Bans()
-	if err != nil {
-		tellError(w, http.StatusInternalServerError, err)
-		return
-	}
-	slices.SortFunc(bans, func(x, y nft.Ban) int { return int(y.For - x.For) })
-	out := make([]shownBan, 0, len(bans))
-	for _, n := range bans {
-		out = append(out, shownBan{n.Client, n.Server, n.For.Seconds()})
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(out)
+	return table.Bans()
 }
 
-// serveRemove takes back the bans of a client, of a server or of both; without
-// either all.
-func (b *banner) serveRemove(w http.ResponseWriter, r *http.Request) {
-	matches, err := banFilter(r.FormValue("client"), r.FormValue("server"))
-	if err != nil {
-		tellError(w, http.StatusBadRequest, err)
-		return
-	}
+// remove takes bans back.
+func (b *banner) remove(bans []nft.Ban) error {
 	table := b.s.table.Load()
 	if table == nil {
-		tellError(w, http.StatusServiceUnavailable, errNoTable)
-		return
+		return errNoTable
 	}
-	bans, err := table.Bans()
-	bans = slices.DeleteFunc(bans, func(n nft.Ban) bool { return !matches(n) })
-	if err == nil && len(bans) > 0 {
-		err = table.Unban(bans...)
-	}
-	if err != nil {
-		tellError(w, http.StatusInternalServerError, err)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]int{"removed": len(bans)})
-}
-
-// banFilter matches bans by an address of a client, and by an address of a server, with
-// a port or for all ports.
-func banFilter(client, server string) (func(nft.Ban) bool, error) {
-	var c, s netip.Addr
-	var port uint16
-	var err error
-	if client != "" {
-		if c, err = netip.ParseAddr(client); err != nil {
-			return nil, fmt.Errorf("client %q is no address", client)
-		}
-	}
-	if server != "" {
-		at, withPort := netip.ParseAddrPort(server)
-		if withPort == nil {
-			s, port = at.Addr(), at.Port()
-		} else if s, err = netip.ParseAddr(server); err != nil {
-			return nil, errors.New("the server is no address, with or without a port: " + server)
-		}
-	}
-	return func(b nft.Ban) bool {
-		return (client == "" || b.Client == c.Unmap()) &&
-			(server == "" || b.Server.Addr() == s.Unmap()) && (port == 0 || b.Server.Port() == port)
-	}, nil
-}
-
-func tellError(w http.ResponseWriter, status int, err error) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]string{"error": err.Error()})
+	return table.Unban(bans...)
 }

@@ -82,8 +82,7 @@ func (s *nfqService) open(path string) error {
 	})
 	s.daemon.AddLive("queues", s.alive)
 	s.daemon.Handle("GET /rules", http.HandlerFunc(s.serveRules))
-	s.daemon.Handle("GET /bans", http.HandlerFunc(s.bans.serveList))
-	s.daemon.Handle("DELETE /bans", http.HandlerFunc(s.bans.serveRemove))
+	(&bansHandler{s.bans.list, s.bans.remove}).register(s.daemon)
 	s.daemon.Registry().MustRegister(&nfqMetrics{s})
 	if path != "" {
 		s.daemon.ReloadConfig(path, s.config, func(context.Context, *daemon.Config, []string) ([]string, error) { return nil, nil })

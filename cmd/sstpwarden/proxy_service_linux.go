@@ -36,7 +36,7 @@ type proxyService struct {
 	server    *proxy.Server
 	bypass    *bypass.List
 	asker     *probe.Asker
-	claim     *nft.Claim // of the firewall's table; nil for none
+	claim     *nft.Claim                    // of the firewall's table; nil for none
 	rules     atomic.Pointer[nft.Installed] // of the firewall; nil for none
 }
 
@@ -107,6 +107,7 @@ func (s *proxyService) open(path string) error {
 	pc.Probe = s.asker
 	s.server = proxy.New(pc)
 	s.daemon.Registry().MustRegister(&proxyMetrics{s})
+	proxyBans(s.server).register(s.daemon)
 	if err := s.setup(); err != nil {
 		return err
 	}
@@ -377,4 +378,23 @@ func (s *proxyService) setup() error {
 		fmt.Fprintln(w, text)
 	}))
 	return nil
+}
+
+// proxyBans are the proxy's own bans as those of a firewall.
+func proxyBans(s *proxy.Server) *bansHandler {
+	return &bansHandler{
+		list: func() ([]nft.Ban, error) {
+			var bans []nft.Ban
+			for _, n := range s.Bans() {
+				bans = append(bans, nft.Ban(n))
+			}
+			return bans, nil
+		},
+		remove: func(bans []nft.Ban) error {
+			for _, n := range bans {
+				s.Unban(proxy.Ban(n))
+			}
+			return nil
+		},
+	}
 }

@@ -12,7 +12,7 @@ import (
 
 // services are the commands that run in a network, or tell of those that do.
 func services() []*cobra.Command {
-	return []*cobra.Command{newProxy(), newNFQ(), newBypass(), newConfig(), newDoctor()}
+	return []*cobra.Command{newProxy(), newNFQ(), newBypass(), newBans(), newConfig(), newDoctor()}
 }
 
 // newAsker asks servers where policies say so; nil where that is off.
