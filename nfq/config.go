@@ -45,7 +45,9 @@ type Config struct {
 	// directions together, before it counts as undecided; 0 for DefaultBudget.
 	Budget uint64
 	// Limits bound the connections; Open, Changed and Closed are the worker's.
-	// MaxFlows is 0 for DefaultMaxFlows.
+	// MaxFlows is 0 for DefaultMaxFlows, and MaxHalfOpen for as many, but
+	// MinHalfOpen at least. Of connections without payload the one that was longest
+	// without a packet is given up for another, and taken for midstream when it goes on.
 	Limits tcpflow.Config
 }
 
@@ -55,6 +57,9 @@ const (
 	DefaultBudget = 1 << 20
 	// DefaultMaxFlows is for each worker. Watched connections take some 3 KiB each.
 	DefaultMaxFlows = 1 << 16
+	// MinHalfOpen are more than begin at once where few are watched, and take some 300
+	// KiB.
+	MinHalfOpen = 1 << 10
 )
 
 func (c Config) withDefaults() Config {
@@ -69,6 +74,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Limits.MaxFlows <= 0 {
 		c.Limits.MaxFlows = DefaultMaxFlows
+	}
+	if c.Limits.MaxHalfOpen <= 0 {
+		c.Limits.MaxHalfOpen = max(c.Limits.MaxFlows, MinHalfOpen)
 	}
 	c.Exceptions = c.Exceptions.withDefaults()
 	return c

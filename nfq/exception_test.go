@@ -363,6 +363,37 @@ func TestFlood(t *testing.T) {
 	}
 }
 
+// How many connections may be without payload follows how many may be watched. Who is given
+// up for others is midstream when it goes on.
+func TestHalfOpenFollows(t *testing.T) {
+	for _, x := range []struct {
+		limits tcpflow.Config
+		want   int
+	}{
+		{tcpflow.Config{MaxFlows: 10}, MinHalfOpen},
+		{tcpflow.Config{MaxFlows: 2000}, 2000},
+		{tcpflow.Config{MaxFlows: 10, MaxHalfOpen: 30}, 30},
+	} {
+		for _, choice := range choices {
+			b := newBench(t, quiet, func(c *Config) {
+				c.Limits, c.Exceptions.Memory = x.limits, choice
+				c.Exceptions.Midstream = Let
+			})
+			opened := make([]*conn, x.want+1)
+			for i := range opened {
+				opened[i] = newConn(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 40000), server4)
+				b.want(accepted, opened[i].handshake()...)
+			}
+			b.want(accepted, opened[1].says("GET"))
+			b.want(Verdict{Action: Settle, Rule: CauseMidstream.rule()}, opened[0].says("GET"))
+			b.Tick(b.now)
+			if n, gone := b.table.Len(), b.Counts().Table.HalfOpenEvicted; gone != 1 || n > x.want+2 {
+				t.Errorf("%+v, %v: of %d connections %d are there, %d were given up", x.limits, choice, len(opened), n, gone)
+			}
+		}
+	}
+}
+
 func TestWords(t *testing.T) {
 	for _, c := range Causes() {
 		if got, err := ParseCause(c.String()); err != nil || got != c {

@@ -21,6 +21,7 @@ var (
 	descNFQConnections = nfqDesc("connections_total", "Connections that carried something.")
 	descNFQSettled     = nfqDesc("settled_total", "Connections that were let go: the kernel carries the rest.")
 	descNFQWatched     = nfqDesc("connections", "Connections that are looked at now.")
+	descNFQHalfOpen    = nfqDesc("half_open_evicted_total", "Connections without data yet that were given up for others.")
 	descNFQDropped     = nfqDesc("dropped_total", "Connections that the policy ended, or would have in a dry run.", "enforced")
 	descNFQExceptions  = nfqDesc("exceptions_total", "Connections and packets that could not be judged, by why.", "cause")
 	descNFQProbes      = nfqDesc("probes_total", "Servers that the policy wanted asked.")
@@ -36,7 +37,7 @@ var (
 // Describe implements prometheus.Collector.
 func (m *nfqMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descNFQPackets, descNFQBytes, descNFQConnections, descNFQSettled, descNFQWatched, descNFQDropped, descNFQExceptions, descNFQProbes,
+		descNFQPackets, descNFQBytes, descNFQConnections, descNFQSettled, descNFQWatched, descNFQHalfOpen, descNFQDropped, descNFQExceptions, descNFQProbes,
 		descNFQBans, descNFQWaiting, descNFQOverflow, descNFQMalformed, descNFQRefused, descNFQTable, descNFQRules,
 	} {
 		ch <- d
@@ -67,6 +68,7 @@ func (m *nfqMetrics) Collect(ch chan<- prometheus.Metric) {
 	counter(descNFQConnections, sum.Flows)
 	counter(descNFQSettled, sum.Settled)
 	ch <- prometheus.MustNewConstMetric(descNFQWatched, prometheus.GaugeValue, float64(sum.Watched))
+	counter(descNFQHalfOpen, sum.Table.HalfOpenEvicted)
 	counter(descNFQDropped, sum.Blocked, "true")
 	counter(descNFQDropped, sum.WouldBlock, "false")
 	for _, cause := range nfq.Causes() {
