@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -49,6 +50,9 @@ func Open(c QueueConfig, w *Worker) (*Queue, error) {
 		start: make(chan context.Context, 1), ended: make(chan error, 1),
 	}
 	if err := q.open(); err != nil {
+		if errors.Is(err, fs.ErrPermission) && !errors.Is(err, ErrQueueTaken) {
+			err = fmt.Errorf("%w: it takes root or the capability CAP_NET_ADMIN", err)
+		}
 		return nil, fmt.Errorf("opening queue %d: %w", c.Number, err)
 	}
 	return q, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -21,7 +22,12 @@ const checkTimeout = 2 * time.Second
 // Handle adds a page to the admin listener, before Run. The pattern is that of
 // [http.ServeMux]; give it a method. Where there is no admin listener nobody can
 // reach it.
-func (d *Daemon) Handle(pattern string, h http.Handler) { d.mux.Handle(pattern, h) }
+func (d *Daemon) Handle(pattern string, h http.Handler) {
+	d.mux.Handle(pattern, h)
+	if path, shown := strings.CutPrefix(pattern, "GET "); shown {
+		d.pages = append(d.pages, path)
+	}
+}
 
 func (d *Daemon) handleAdmin() {
 	d.mux.HandleFunc("GET /{$}", d.serveIndex)
@@ -45,6 +51,9 @@ func (d *Daemon) handleAdmin() {
 func (d *Daemon) serveIndex(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	fmt.Fprintf(w, "sstpwarden %s %s\n\n/healthz\n/readyz\n/metrics\n/status\n", d.point, d.Version())
+	for _, path := range d.pages {
+		fmt.Fprintln(w, path)
+	}
 	if d.cfg.Admin.Pprof {
 		fmt.Fprintln(w, pprofPath)
 	}

@@ -38,7 +38,8 @@ type Daemon struct {
 
 	registry *prometheus.Registry
 	mux      *http.ServeMux
-	admin    *admin // nil for none
+	pages    []string // of Handle, for the index
+	admin    *admin   // nil for none
 	sockets  sockets
 	reloads  reloads
 	ready    checks

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -139,8 +141,14 @@ func inherited(f *os.File, control Control) (net.Listener, error) {
 
 // listenError says what to do about an address that cannot be bound.
 func listenError(name, addr string, err error) error {
-	remedy := ""
+	remedy, path := "", strings.HasPrefix(addr, "/")
 	switch {
+	case path && errors.Is(err, syscall.EADDRINUSE):
+		remedy = "; something listens there already: ss -lxp tells what"
+	case path && errors.Is(err, syscall.ENOENT):
+		remedy = "; its folder is not there: mkdir " + filepath.Dir(addr) + " (systemd's units make it), or name another"
+	case path && errors.Is(err, syscall.EACCES):
+		remedy = "; this user may not write to the folder"
 	case errors.Is(err, syscall.EADDRINUSE):
 		remedy = "; something listens there already: ss -ltnp tells what"
 	case errors.Is(err, syscall.EACCES):

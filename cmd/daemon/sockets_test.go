@@ -151,6 +151,16 @@ func TestListenError(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	for errno, want := range map[syscall.Errno]string{
+		syscall.EADDRINUSE: "something listens there already: ss -lxp",
+		syscall.EACCES:     "may not write to the folder",
+		syscall.ENOENT:     "mkdir /run/some (",
+	} {
+		err := listenError("admin", "/run/some/admin.sock", &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", errno)})
+		if !strings.Contains(err.Error(), "listening on /run/some/admin.sock for admin: bind: ") || !strings.Contains(err.Error(), want) || !errors.Is(err, errno) {
+			t.Error(err)
+		}
+	}
 	d, _ := open(t, Default())
 	defer d.Close()
 	if ls, err := d.Listeners("proxy", "tcp", []string{"127.0.0.1:0", "192.0.2.1:1"}); err == nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -118,14 +117,11 @@ func printInspect(cmd *cobra.Command, c *daemon.Config) error {
 
 // removeInspect removes what a crash or --keep left.
 func removeInspect(cmd *cobra.Command, f *nfqFlags) error {
-	var others []string
-	for name, given := range map[string]bool{"--print": f.print, "--keep": f.keep} {
-		if given {
-			others = append(others, name)
-		}
-	}
-	if others != nil {
-		return cli.Usagef("nfq: --remove and %s at once: leave one out", strings.Join(others, ", "))
+	switch {
+	case f.print:
+		return cli.Usagef("nfq: --remove and --print at once: leave one out")
+	case f.keep:
+		return cli.Usagef("nfq: --remove and --keep at once: leave one out")
 	}
 	removed, err := nft.TeardownInspect()
 	switch {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"runtime"
 	"slices"
@@ -180,6 +181,10 @@ func (s *nfqService) run(ctx context.Context) error {
 	if slices.Contains(n.Hooks, string(nft.HookInput)) != slices.Contains(n.Hooks, string(nft.HookOutput)) {
 		s.daemon.Logger().Warn("only one direction of this machine's own connections is seen, from which little can be told: list input and output, or neither", "hooks", n.Hooks)
 	}
+	if len(n.Simulate) > 0 {
+		s.daemon.Logger().Warn("simulating: what is judged so is not what there is", "causes", n.Simulate)
+	}
+	warnInterfaces(s.daemon, n.Scope.Interfaces)
 	s.daemon.Logger().Info("inspecting", "hooks", n.Hooks, "scope", n.Scope.Table().String(), "queues", len(s.queues), "fail", n.Fail)
 	err := s.daemon.Run(ctx, s.serve)
 	return errors.Join(err, s.close())
@@ -285,6 +290,16 @@ func (s *nfqService) close() error {
 func warnUnclaimed(d *daemon.Daemon, claim *nft.Claim) {
 	if warning := claim.Warning(); warning != nil {
 		d.Logger().Warn("a second process could replace the firewall's table", "error", warning)
+	}
+}
+
+// warnInterfaces tells of those of a scope that are not there: they may come yet, or their names
+// are not what was meant.
+func warnInterfaces(d *daemon.Daemon, names []string) {
+	for _, name := range names {
+		if _, err := net.InterfaceByName(name); err != nil {
+			d.Logger().Warn("an interface of the scope is not there: its connections count once it is", "interface", name)
+		}
 	}
 }
 

@@ -364,6 +364,7 @@ func (s *proxyService) setup() error {
 			break
 		}
 	}
+	warnInterfaces(s.daemon, t.Scope.Interfaces)
 	rules, err := nft.Setup(o)
 	if err != nil {
 		return fmt.Errorf("having the firewall send connections here: %w", err)
