@@ -74,6 +74,9 @@ func newDaemon(ctx context.Context, cfg Config, point policies.Point, stderr io.
 	d.hard, d.cutting = context.WithCancel(context.Background())
 	d.hangup = make(chan os.Signal, 1)
 	signal.Notify(d.hangup, syscall.SIGHUP) // from here on it ends nothing
+	// Whoever read events or the log from a pipe and is gone loses them, and they are
+	// counted: it must not end what is enforced.
+	signal.Ignore(syscall.SIGPIPE)
 	if err := d.open(ctx); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
