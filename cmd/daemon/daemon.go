@@ -27,7 +27,7 @@ type Daemon struct {
 	cfg     Config
 	point   policies.Point
 	started time.Time
-	stderr  io.Writer
+	lines   *logQueue // of the log, nil where it is written at once
 	log     *slog.Logger
 
 	live    *opa.Live
@@ -62,15 +62,26 @@ type loadedRules struct {
 // admin listener, which answers from Run on. Ctx is for the loading alone. The
 // Daemon must be run, or closed.
 func New(ctx context.Context, cfg Config, point policies.Point) (*Daemon, error) {
-	return newDaemon(ctx, cfg, point, os.Stderr)
-}
-
-func newDaemon(ctx context.Context, cfg Config, point policies.Point, stderr io.Writer) (*Daemon, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	d := &Daemon{cfg: cfg, point: point, started: time.Now(), stderr: stderr, mux: http.NewServeMux()}
-	d.log = newLogger(stderr, cfg.Log)
+	lines := newLogQueue(os.Stderr, cfg.Log)
+	d, err := newDaemon(ctx, cfg, point, lines)
+	if err != nil {
+		lines.close()
+		return nil, err
+	}
+	d.lines = lines
+	return d, nil
+}
+
+// newDaemon makes one whose log goes there.
+func newDaemon(ctx context.Context, cfg Config, point policies.Point, log io.Writer) (*Daemon, error) {
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	d := &Daemon{cfg: cfg, point: point, started: time.Now(), mux: http.NewServeMux()}
+	d.log = newLogger(log, cfg.Log)
 	d.hard, d.cutting = context.WithCancel(context.Background())
 	d.hangup = make(chan os.Signal, 1)
 	signal.Notify(d.hangup, syscall.SIGHUP) // from here on it ends nothing
@@ -182,7 +193,8 @@ func (d *Daemon) StateDir() string {
 func (d *Daemon) Version() string { return cli.Version() }
 
 // Close closes what is open. It is for a Daemon that is not run; records that
-// wait have a moment to be delivered.
+// wait have a moment to be delivered, and so have lines of the log; what is logged later
+// is written at once.
 func (d *Daemon) Close() error {
 	signal.Stop(d.hangup)
 	d.cutting()
@@ -193,6 +205,9 @@ func (d *Daemon) Close() error {
 	}
 	if d.records != nil {
 		err = errors.Join(err, d.records.close())
+	}
+	if d.lines != nil {
+		d.lines.close()
 	}
 	return err
 }
