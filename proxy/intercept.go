@@ -84,7 +84,7 @@ func (t *tunnel) intercept(ctx context.Context, first []byte) {
 // handshake speaks TLS with the server. A certificate that does not verify is no
 // error the first time; later ones must verify, or be the one that the client
 // was shown.
-func (i *interception) handshake(ctx context.Context, raw net.Conn, alpn []string) (*tls.Conn, mitm.Upstream, error) {
+func (i *interception) handshake(ctx context.Context, raw net.Conn, alpn []string) (*mitm.Conn, mitm.Upstream, error) {
 	o := mitm.UpstreamOptions{
 		ServerName: i.name, OmitServerName: i.name == "", ALPN: alpn,
 		Roots: i.srv.config.Intercept.roots(), Trust: &i.srv.config.Intercept.trust,
@@ -196,7 +196,7 @@ var errUnknownServer = errors.New("an SSTP tunnel that the policy lets be does n
 var errRemembered = errors.New("an SSTP tunnel that the policy lets be does not survive opening; the client's next attempt is not opened")
 
 // dialTLS connects to the server again, for more than one request at once.
-func (i *interception) dialTLS(ctx context.Context, alpn []string) (*tls.Conn, error) {
+func (i *interception) dialTLS(ctx context.Context, alpn []string) (*mitm.Conn, error) {
 	l, err := i.redial(ctx)
 	if err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -18,7 +17,7 @@ import (
 
 // serve carries what is inside the opened TLS. HTTP goes through goproxy; what is
 // something else, or where the server speaks first, goes on as it is.
-func (i *interception) serve(ctx context.Context, client, server *tls.Conn) {
+func (i *interception) serve(ctx context.Context, client, server *mitm.Conn) {
 	i.closes(closer(client))
 	i.closes(closer(server))
 	if client.ConnectionState().NegotiatedProtocol == "h2" {
@@ -61,7 +60,7 @@ func beginsRequest(b []byte) bool {
 
 // http serves requests. They go to the server that the client wanted, whatever
 // host they name.
-func (i *interception) http(ctx context.Context, client, server *tls.Conn, first []byte) {
+func (i *interception) http(ctx context.Context, client, server *mitm.Conn, first []byte) {
 	h := &openedRequests{interception: i, server: server}
 	h.transport = i.srv.newTransport()
 	h.transport.Proxy = nil
@@ -161,14 +160,15 @@ func (i *interception) relay(client, server net.Conn) {
 }
 
 func (i *interception) copy(d inspect.Direction, dst, src net.Conn) {
-	c := chunks.Get().(*[chunkLen]byte)
-	defer put(c)
+	s := newSpace()
+	defer s.free()
 	for {
-		n, err := src.Read(c[:])
+		n, err := src.Read(s.b)
 		if n > 0 {
-			if failed := i.passOn(d, dst, c[:n]); failed != nil {
+			if failed := i.passOn(d, dst, s.b[:n]); failed != nil {
 				err = failed
 			}
+			s.took(n)
 		}
 		switch {
 		case err == nil:
@@ -209,7 +209,7 @@ type openedRequests struct {
 	*interception
 	transport *http.Transport
 	mu        sync.Mutex
-	server    *tls.Conn // the connection that there is already; nil once used
+	server    *mitm.Conn // the connection that there is already; nil once used
 }
 
 // ServeHTTP implements http.Handler.
@@ -235,8 +235,14 @@ func (h *openedRequests) dial(ctx context.Context, _, _ string) (net.Conn, error
 	server := h.server
 	h.server = nil
 	h.mu.Unlock()
-	if server != nil {
-		return server, nil
+	if server == nil {
+		var err error
+		if server, err = h.dialTLS(ctx, mitm.MirrorALPN(h.offered)); err != nil {
+			return nil, err
+		}
 	}
-	return h.dialTLS(ctx, mitm.MirrorALPN(h.offered))
+	if server.ConnectionState().NegotiatedProtocol == "h2" {
+		return server.Conn, nil // net/http knows by its type that it may speak HTTP/2
+	}
+	return server, nil
 }

@@ -107,10 +107,8 @@ func (p prompt) Write(b []byte) (int, error) {
 }
 
 // ReadFrom implements io.ReaderFrom: io.Copy would make a buffer for each response.
-func (p prompt) ReadFrom(r io.Reader) (n int64, err error) {
-	c := chunks.Get().(*[chunkLen]byte)
-	defer put(c)
-	return io.CopyBuffer(struct{ io.Writer }{p}, r, c[:])
+func (p prompt) ReadFrom(r io.Reader) (int64, error) {
+	return carryAll(p, r)
 }
 
 // Hijack implements http.Hijacker, which goproxy asks for by type.

@@ -75,9 +75,7 @@ func held(r *bufio.Reader) io.Reader { return io.LimitReader(r, int64(r.Buffered
 // carry copies one direction. An end in order is passed on, and the other
 // direction goes on; anything else ends both.
 func carry(dst io.Writer, src io.Reader, end func()) {
-	c := chunks.Get().(*[chunkLen]byte)
-	defer put(c)
-	_, err := io.CopyBuffer(struct{ io.Writer }{dst}, struct{ io.Reader }{src}, c[:])
+	_, err := carryAll(dst, src)
 	half, ok := dst.(interface{ CloseWrite() error })
 	if err != nil || !ok || half.CloseWrite() != nil {
 		end()

@@ -1,10 +1,11 @@
 package proxy
 
 import (
-	"crypto/tls"
 	"net"
 	"sync"
 	"time"
+
+	"sstpwarden/proxy/mitm"
 )
 
 // words are what one side of opened TLS said before anything of it was passed on,
@@ -16,7 +17,7 @@ type words struct {
 
 // firstWords waits until one side says something, or ends. Of who was silent it
 // gives nothing.
-func firstWords(client, server *tls.Conn) (ofClient, ofServer words) {
+func firstWords(client, server *mitm.Conn) (ofClient, ofServer words) {
 	var back sync.WaitGroup
 	back.Go(func() { ofServer = listen(server, client, 1<<10) })
 	ofClient = listen(client, server, 4<<10)
@@ -29,7 +30,7 @@ func firstWords(client, server *tls.Conn) (ofClient, ofServer words) {
 
 // listen reads from a side at most n bytes, and interrupts who listens to the
 // other. TLS goes on where reading was interrupted.
-func listen(to, other *tls.Conn, n int) words {
+func listen(to, other *mitm.Conn, n int) words {
 	b := make([]byte, n)
 	n, err := to.Read(b)
 	_ = other.SetReadDeadline(past)

@@ -109,13 +109,17 @@ func (c *conn) SetDeadline(t time.Time) error {
 	return c.SetWriteDeadline(t)
 }
 
-// mayWrite gives the write that begins now its time. What is left of an earlier
-// write's will do if it is most of it.
-func (c *conn) mayWrite(now time.Time) {
+// mayWrite gives the write of n bytes that begins now its time. What is left of an
+// earlier write's will do if it is most of it, and no more.
+func (c *conn) mayWrite(now time.Time, n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.write.ours.Sub(now) < c.o.WriteTimeout/4*3 {
-		c.write.ours = now.Add(c.o.WriteTimeout)
+	limit := c.o.WriteTimeout
+	if units := time.Duration((n + writeUnit - 1) / writeUnit); units > 1 && limit < forever/units {
+		limit *= units
+	}
+	if left := c.write.ours.Sub(now); left < limit/4*3 || left > limit {
+		c.write.ours = now.Add(limit)
 		_ = c.setWrite() // fails when closed, and so will writing
 	}
 }

@@ -52,7 +52,7 @@ type Options struct {
 	MinRate int
 	Grace   time.Duration
 	// WriteTimeout is how long a client may take to accept what is written at
-	// once, which is 32 KiB at most as a rule: 60 s.
+	// once: 60 s for each 32 KiB of it or part of them.
 	WriteTimeout time.Duration
 	// HalfClosed is for how long nothing may be written to a client that has
 	// stopped sending, before it counts as gone and its request is cancelled: 60 s.
@@ -87,6 +87,9 @@ func (o *Options) setDefaults() {
 		o.Grace = forever
 	}
 }
+
+// writeUnit is what WriteTimeout is for.
+const writeUnit = 32 << 10
 
 // forever is no limit, yet short enough to be added to any time and doubled.
 const forever = 100 * 365 * 24 * time.Hour

@@ -41,7 +41,7 @@ func (c *conn) send(b []byte) (int, error) {
 	}
 	now := time.Now()
 	c.lastWrite.Store(now.UnixNano())
-	c.mayWrite(now)
+	c.mayWrite(now, len(b))
 	n, err := c.raw.Write(b)
 	if err != nil {
 		if isTimeout(err) {

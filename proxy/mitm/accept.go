@@ -15,14 +15,17 @@ import (
 // Unlike [tls.Conn.HandshakeContext] it sees an alert that is not encrypted where
 // it should be. OpenSSL, and with it curl, rejects certificates in TLS 1.3 that
 // way, and crypto/tls calls that a bad record.
-func Accept(ctx context.Context, client net.Conn, config *tls.Config) (*tls.Conn, error) {
+func Accept(ctx context.Context, client net.Conn, config *tls.Config) (*Conn, error) {
 	if _, limited := ctx.Deadline(); !limited {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, DefaultTimeout)
 		defer cancel()
 	}
-	watch := &alertWatch{Conn: client}
-	conn := tls.Server(watch, config)
+	watch := &alertWatch{}
+	conn := newConn(client, func(raw net.Conn) *tls.Conn {
+		watch.Conn = raw
+		return tls.Server(watch, config)
+	})
 	err := conn.HandshakeContext(ctx)
 	watch.done = true
 	if err == nil {

@@ -74,7 +74,7 @@ func (e *HandshakeError) Unwrap() error { return e.Err }
 // Handshake makes a TLS connection of raw, as a client. A certificate that does
 // not verify is no error, but told in the Upstream. After an error, raw is of no
 // more use and left to the caller to close.
-func Handshake(ctx context.Context, raw net.Conn, o UpstreamOptions) (*tls.Conn, Upstream, error) {
+func Handshake(ctx context.Context, raw net.Conn, o UpstreamOptions) (*Conn, Upstream, error) {
 	up := Upstream{ServerName: o.ServerName, roots: o.Roots, trust: o.Trust, clock: clockOr(o.Clock)}
 	if o.ServerName == "" {
 		return nil, up, &HandshakeError{raw.RemoteAddr().String(), errors.New("no server name to verify its certificate for")}
@@ -85,7 +85,7 @@ func Handshake(ctx context.Context, raw net.Conn, o UpstreamOptions) (*tls.Conn,
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	conn := tls.Client(raw, o.config(&up))
+	conn := newConn(raw, func(raw net.Conn) *tls.Conn { return tls.Client(raw, o.config(&up)) })
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, up, &HandshakeError{o.ServerName, err}
 	}

@@ -23,7 +23,7 @@ func goodChain() []*issuer {
 }
 
 // shake makes a handshake with a server of config c.
-func shake(t *testing.T, c *tls.Config, o UpstreamOptions) (*tls.Conn, Upstream, error) {
+func shake(t *testing.T, c *tls.Config, o UpstreamOptions) (*Conn, Upstream, error) {
 	t.Helper()
 	if c.Certificates == nil {
 		c.Certificates = []tls.Certificate{chain(goodChain()...)}
