@@ -25,7 +25,8 @@ type Intercept struct {
 	// they go on unopened, and are inspected as such.
 	FailClosed bool
 
-	trust mitm.Trust
+	trust    mitm.Trust
+	sessions mitm.Sessions
 }
 
 func (i *Intercept) roots() *x509.CertPool {
@@ -87,7 +88,7 @@ func (t *tunnel) intercept(ctx context.Context, first []byte) {
 func (i *interception) handshake(ctx context.Context, raw net.Conn, alpn []string) (*mitm.Conn, mitm.Upstream, error) {
 	o := mitm.UpstreamOptions{
 		ServerName: i.name, OmitServerName: i.name == "", ALPN: alpn,
-		Roots: i.srv.config.Intercept.roots(), Trust: &i.srv.config.Intercept.trust,
+		Roots: i.srv.config.Intercept.roots(), Trust: &i.srv.config.Intercept.trust, Sessions: &i.srv.config.Intercept.sessions,
 		Classical: i.classical, Timeout: i.srv.config.Timeouts.Handshake,
 	}
 	if i.name == "" {

@@ -24,9 +24,10 @@ type Upstream struct {
 	// client. We have none: such servers are better passed on unopened.
 	WantsClientCertificate bool
 
-	roots *x509.CertPool
-	trust *Trust
-	clock func() time.Time
+	resumed bool // a session in which it showed the chain
+	roots   *x509.CertPool
+	trust   *Trust
+	clock   func() time.Time
 }
 
 // UpstreamOptions say how to shake hands with an upstream. ServerName is needed.
@@ -42,6 +43,9 @@ type UpstreamOptions struct {
 	Roots *x509.CertPool
 	// Trust remembers chains that verified; nil has each verified anew.
 	Trust *Trust
+	// Sessions are resumed where there are any; nil has each connection begin
+	// with a certificate.
+	Sessions *Sessions
 	// Classical offers no key exchange that withstands quantum computers, as a
 	// client that offers none: the server's side is then as good as the client's
 	// was to be, and costs less.
@@ -85,15 +89,17 @@ func Handshake(ctx context.Context, raw net.Conn, o UpstreamOptions) (*Conn, Ups
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	conn := newConn(raw, func(raw net.Conn) *tls.Conn { return tls.Client(raw, o.config(&up)) })
+	config := o.config(&up)
+	o.resume(config, &up, raw)
+	conn := newConn(raw, func(raw net.Conn) *tls.Conn { return tls.Client(raw, config) })
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, up, &HandshakeError{o.ServerName, err}
 	}
 	return conn, up, nil
 }
 
-// config verifies by itself. There are no session tickets: a resumed session
-// would show no certificate anew.
+// config verifies by itself, resumed sessions too. There are none unless resume
+// adds them.
 func (o *UpstreamOptions) config(up *Upstream) *tls.Config {
 	c := &tls.Config{
 		ServerName:             o.ServerName,
@@ -103,7 +109,7 @@ func (o *UpstreamOptions) config(up *Upstream) *tls.Config {
 		SessionTicketsDisabled: true,
 		InsecureSkipVerify:     true,
 		VerifyConnection: func(cs tls.ConnectionState) error {
-			up.Chain = cs.PeerCertificates
+			up.Chain, up.resumed = cs.PeerCertificates, cs.DidResume
 			up.VerifyErr = up.trust.problems(up.Chain, up.ServerName, up.roots, up.clock())
 			if o.Verify == nil {
 				return nil
