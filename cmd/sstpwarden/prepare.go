@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"sync"
 
 	"sstpwarden/inspect"
@@ -77,16 +78,37 @@ func spareCollector() {
 	runtime.AddCleanup(&sentinel{}, func(int) { debug.SetGCPercent(100) }, 0)
 }
 
-// ballastLen is of memory that is never touched, and so takes none. The garbage
-// collector of a proxy runs when as much was allocated as is in use, the ballast
-// included: while little is, that would be for every forty connections whose TLS
-// is opened. It lets the heap grow by so much more at most, however much is in use.
-const ballastLen = 24 << 20
+const (
+	// spareHeap is what a proxy may allocate before the garbage collector runs,
+	// beside as much as is in use. While little is, it would run for every forty
+	// connections whose TLS is opened.
+	spareHeap = 32 << 20
+	// leastHeap is what the collector takes to be in use at least.
+	leastHeap = 4 << 20
+)
 
-// newBallast gives what is to be kept alive.
-func newBallast() []byte {
+// pacedGOGC is the setting that lets the heap grow by so much, with so many bytes in
+// use: hundredths of them.
+func pacedGOGC(inUse uint64) int {
+	return 100 + int(100*spareHeap/max(inUse, leastHeap))
+}
+
+// paceCollector sets the garbage collector anew each time that it has run, so that
+// the spare heap does not grow with what is in use.
+func paceCollector() {
 	if os.Getenv("GOGC") != "" {
-		return nil
+		return
 	}
-	return make([]byte, ballastLen)
+	type sentinel struct{ _ *byte }
+	inUse := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	var pace func(int)
+	pace = func(before int) {
+		metrics.Read(inUse)
+		percent := pacedGOGC(inUse[0].Value.Uint64())
+		if percent != before { // which stops all for a moment
+			debug.SetGCPercent(percent)
+		}
+		runtime.AddCleanup(&sentinel{}, pace, percent)
+	}
+	pace(100)
 }

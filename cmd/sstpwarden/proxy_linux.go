@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -117,7 +116,7 @@ removes them in the end, and --teardown removes what a crash left.`,
 			if err != nil {
 				return err
 			}
-			defer runtime.KeepAlive(newBallast())
+			paceCollector()
 			return runProxy(cmd.Context(), c, f.config)
 		},
 	}
