@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -52,6 +53,26 @@ type arena struct {
 	peer           services
 	server         *child // has the services
 	hello          []byte // a ClientHello
+	own            []int  // processors of whichever proxy is measured; nil for all
+}
+
+// apart gives proxies a processor of their own, and all else the others: the
+// clients and the server cost as much as a fast proxy, and would take from it what
+// they leave to a slow one. What it returns undoes that.
+func (a *arena) apart() (together func() error, err error) {
+	all, err := processors()
+	if err != nil || len(all) < 2 {
+		return func() error { return nil }, err
+	}
+	last := len(all) - 1
+	a.own = all[last:]
+	theirs := func(cpus []int) error {
+		return errors.Join(confine(os.Getpid(), cpus), confine(a.server.pid(), cpus))
+	}
+	return func() error {
+		a.own = nil
+		return theirs(all)
+	}, theirs(all[:last])
 }
 
 // newArena starts the peer. The arena's children end with the context.
@@ -88,9 +109,13 @@ func (a *arena) enter(ctx context.Context, e *entrant) error {
 	}
 	c, err := e.begin(ctx, a, e)
 	if err == nil {
-		if e.child = c; !e.opens {
-			err = a.visit(ctx, e, echoing)
+		e.child = c
+		if a.own != nil {
+			err = confine(c.pid(), a.own)
 		}
+	}
+	if err == nil && !e.opens {
+		err = a.visit(ctx, e, echoing)
 	}
 	if err == nil {
 		err = a.visit(ctx, e, https)

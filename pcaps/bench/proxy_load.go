@@ -75,6 +75,9 @@ func (a *arena) download(ctx context.Context, e *entrant, connections int) (resu
 		if err := conns[len(conns)-1].HandshakeContext(ctx); err != nil {
 			return result{}, err
 		}
+		if err := c.SetDeadline(time.Now().Add(exchangePatience + 4*a.window)); err != nil {
+			return result{}, err
+		}
 	}
 	for _, c := range conns {
 		readers.Go(func() {

@@ -85,7 +85,8 @@ func (p *peer) https(c *net.TCPConn) {
 
 // converse answers requests, until the connection is to be held or has ended.
 func (p *peer) converse(c *net.TCPConn) (hold bool) {
-	conn := tls.Server(c, p.config)
+	g := &gatherer{Conn: c}
+	conn := tls.Server(g, p.config)
 	r := bufio.NewReaderSize(conn, 1<<10)
 	for {
 		request, err := http.ReadRequest(r)
@@ -98,9 +99,9 @@ func (p *peer) converse(c *net.TCPConn) (hold bool) {
 				_, err = c.Write(p.records)
 			}
 		case "/file":
-			err = answer(conn, largeAnswer)
+			err = answer(g, conn, largeAnswer)
 		default:
-			err = answer(conn, smallAnswer)
+			err = answer(g, conn, smallAnswer)
 		}
 		if err != nil || request.Close || request.URL.Path == "/hold" {
 			return err == nil && !request.Close
@@ -108,20 +109,27 @@ func (p *peer) converse(c *net.TCPConn) (hold bool) {
 	}
 }
 
-// answer is a response of so many bytes. The head and the first of them go at
-// once.
-func answer(w io.Writer, size int) error {
+// answer is a response of so many bytes, written to w and gathered. The head and
+// the first of them go at once.
+func answer(g *gatherer, w io.Writer, size int) error {
 	b := fmt.Appendf(make([]byte, 0, len(body)), "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n", size)
 	first := min(size, cap(b)-len(b))
-	_, err := w.Write(append(b, body[:first]...))
-	for left := size - first; err == nil && left > 0; left -= len(body) {
-		_, err = w.Write(body[:min(left, len(body))])
+	b = append(b, body[:first]...)
+	for left := size - first; ; {
+		err := g.gather(func() error {
+			_, err := w.Write(b)
+			return err
+		})
+		if err != nil || left == 0 {
+			return err
+		}
+		b = body[:min(left, len(body))]
+		left -= len(b)
 	}
-	return err
 }
 
 // body is what answers consist of.
-var body = bytes.Repeat([]byte{'.'}, 64<<10)
+var body = bytes.Repeat([]byte{'.'}, 128<<10)
 
 // applicationRecords are n records of application data of the largest size,
 // random bytes as encryption would leave them.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -142,7 +143,15 @@ func (o *options) runProxy(ctx context.Context, w io.Writer) error {
 		}
 	}
 	m.open = openers()
-	if err := a.contest(ctx, m.open, opening, openedTime); err != nil {
+	together, err := a.apart()
+	if err != nil {
+		return err
+	}
+	if a.own != nil {
+		p.printf("\nOpening TLS: a proxy has a processor to itself, clients and servers have the rest.\n" +
+			"Where its CPU %% is below 100, they are what it waits for.\n")
+	}
+	if err := errors.Join(a.contest(ctx, m.open, opening, openedTime), together()); err != nil {
 		return err
 	}
 	for _, d := range opening {
