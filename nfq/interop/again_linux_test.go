@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // Who was reset and comes again from the same port is refused, until the kernel has
@@ -17,24 +18,23 @@ func TestSamePortAgain(t *testing.T) {
 	if err := l.Router.Sysctl("netfilter/nf_conntrack_tcp_timeout_close", "2"); err != nil {
 		t.Fatal(err)
 	}
-	w := l.warden(l.forgetful()...)
+	w := l.warden(l.Forgetful()...)
 	for _, f := range []struct{ client, server, near string }{
 		{netlab.Client4, netlab.Server4, "127.0.0.1"},
 		{netlab.Client6, netlab.Server6, "::1"},
 	} {
-		v := l.vpn(vpn{profile: "rras", tls: "1.2", host: f.server, port: "443"})
+		v := l.vpn(labtest.VPN{Profile: "rras", TLS: "1.2", Host: f.server, Port: "443"})
 		again := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(f.client), Port: 40000}}
-		via := *v
-		via.host, via.port = f.near, "4443"
-		near := l.relayTo(l.Client, via.address(), v.address(), true, again)
-		via.call("windows", 1000)
+		via := net.JoinHostPort(f.near, "4443")
+		near := l.relayTo(l.Client, via, v.Address(), true, again)
+		v.callFrom(l.Client, via, "windows", 1000)
 		near.at(t, "client")
 		w.of(40000)
-		if l.refused(f.client, v.address()) {
+		if l.refused(f.client, v.Address()) {
 			t.Error("another port is refused")
 		}
-		l.eventually("the port can be used again", func() bool {
-			conn, err := l.Client.Dial(t.Context(), v.address(), again)
+		l.Eventually("the port can be used again", func() bool {
+			conn, err := l.Client.Dial(t.Context(), v.Address(), again)
 			if err != nil && !errors.Is(err, syscall.ECONNREFUSED) {
 				t.Fatal(err)
 			}

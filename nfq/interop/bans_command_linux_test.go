@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // The kernel's bans are shown and taken back by the command.
@@ -16,21 +17,21 @@ func TestBansCommand(t *testing.T) {
 	w := l.warden(banning(l)...)
 	bans := func(args ...string) string {
 		t.Helper()
-		return l.run(l.Router, append([]string{sstpwarden, "bans", "--admin", "unix:" + w.admin}, args...)...)
+		return l.Run(l.Router, append([]string{labtest.Sstpwarden, "bans", "--admin", "unix:" + w.Admin}, args...)...)
 	}
 	if got := bans(); got != "nobody is banned\n" {
 		t.Errorf("at first %q", got)
 	}
-	v4 := l.vpn(vpn{profile: "rras", tls: "1.2", host: netlab.Server4, port: "4443"})
-	v6 := l.vpn(vpn{profile: "rras", tls: "1.2", host: netlab.Server6, port: "4444"})
+	v4 := l.vpn(labtest.VPN{Profile: "rras", TLS: "1.2", Host: netlab.Server4, Port: "4443"})
+	v6 := l.vpn(labtest.VPN{Profile: "rras", TLS: "1.2", Host: netlab.Server6, Port: "4444"})
 	for _, v := range []*vpn{v4, v6} {
-		if c := v.call("windows", 1000); c.status != 1 || c.step != "sstp" {
+		if c := v.call("windows", 1000); c.Status != 1 || c.Step != "sstp" {
 			t.Fatalf("a call: %+v", c)
 		}
 	}
-	l.eventually("bans are made", func() bool { return w.metric(`nfq_bans_total{result="made"}`) == 2 })
+	l.Eventually("bans are made", func() bool { return w.Metric(`nfq_bans_total{result="made"}`) == 2 })
 	list := bans("list")
-	for _, v := range []struct{ client, server string }{{netlab.Client4, v4.address()}, {netlab.Client6, v6.address()}} {
+	for _, v := range []struct{ client, server string }{{netlab.Client4, v4.Address()}, {netlab.Client6, v6.Address()}} {
 		if !regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(v.client)+` +`+regexp.QuoteMeta(v.server)+` +(10m0s|9m\d+s)$`).MatchString(list) || !l.refused(v.client, v.server) {
 			t.Errorf("%s is not banned from %s:\n%s", v.client, v.server, list)
 		}
@@ -46,7 +47,7 @@ func TestBansCommand(t *testing.T) {
 			t.Errorf("clear %s: %q, want %q", x.addr, got, x.want)
 		}
 	}
-	if l.refused(netlab.Client4, v4.address()) || l.refused(netlab.Client6, v6.address()) {
+	if l.refused(netlab.Client4, v4.Address()) || l.refused(netlab.Client6, v6.Address()) {
 		t.Errorf("what was taken back is refused:\n%s", bans())
 	}
 }

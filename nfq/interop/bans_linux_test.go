@@ -10,11 +10,12 @@ import (
 	"testing"
 
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // banning are flags by which who is dropped is banned.
 func banning(l *lab) []string {
-	return append(l.forgetful(), "--data", l.file("ban.yaml", "enforcement: {reset: true, ban: 10m}\n"))
+	return append(l.Forgetful(), "--data", l.File("ban.yaml", "enforcement: {reset: true, ban: 10m}\n"))
 }
 
 // A ban as GET /bans lists it.
@@ -24,23 +25,23 @@ type ban struct {
 }
 
 func (w *warden) bans() []ban {
-	w.t.Helper()
-	status, text := w.ask(http.MethodGet, "/bans")
+	w.T.Helper()
+	status, text := w.Ask(http.MethodGet, "/bans")
 	var list []ban
 	if err := json.Unmarshal([]byte(text), &list); err != nil || status != http.StatusOK {
-		w.t.Fatalf("GET /bans: %d, %v, %s", status, err, text)
+		w.T.Fatalf("GET /bans: %d, %v, %s", status, err, text)
 	}
 	return list
 }
 
 // refused says how a connection attempt of a client's address ends.
 func (l *lab) refused(from, to string) bool {
-	l.t.Helper()
+	l.T.Helper()
 	conn, err := l.dial(from, to, net.Dialer{})
 	if err == nil {
 		_ = conn.Close()
 	} else if !errors.Is(err, syscall.ECONNREFUSED) {
-		l.t.Errorf("connecting from %s to %s: %v", from, to, err)
+		l.T.Errorf("connecting from %s to %s: %v", from, to, err)
 	}
 	return err != nil
 }
@@ -58,25 +59,25 @@ func TestBans(t *testing.T) {
 			l.web()
 			args := append(banning(l), "--fail", "closed", "--keep")
 			w := l.warden(args...)
-			v := l.vpn(vpn{profile: "rras", tls: "1.2", host: f.server, port: "4443"})
-			if c := v.call("windows", 1000); c.status != 1 || c.step != "sstp" {
+			v := l.vpn(labtest.VPN{Profile: "rras", TLS: "1.2", Host: f.server, Port: "4443"})
+			if c := v.call("windows", 1000); c.Status != 1 || c.Step != "sstp" {
 				t.Fatalf("the first call: %+v", c)
 			}
-			l.eventually("a ban is made", func() bool { return w.metric(`nfq_bans_total{result="made"}`) == 1 })
+			l.Eventually("a ban is made", func() bool { return w.Metric(`nfq_bans_total{result="made"}`) == 1 })
 			check := func(when string, banned bool) {
 				t.Helper()
 				list := w.bans()
 				if want := map[bool]int{true: 1}[banned]; len(list) != want ||
-					banned && (list[0].Client != f.client || list[0].Server != v.address() || list[0].Left < 500 || list[0].Left > 600) {
+					banned && (list[0].Client != f.client || list[0].Server != v.Address() || list[0].Left < 500 || list[0].Left > 600) {
 					t.Errorf("%s there are the bans %+v", when, list)
 				}
 				for _, x := range []struct {
 					from, to string
 					want     bool
 				}{
-					{f.client, v.address(), banned},
+					{f.client, v.Address(), banned},
 					{f.client, net.JoinHostPort(f.server, "443"), false},
-					{f.other, v.address(), false},
+					{f.other, v.Address(), false},
 				} {
 					if got := l.refused(x.from, x.to); got != x.want {
 						t.Errorf("%s it is %v that %s is refused to come to %s", when, got, x.from, x.to)
@@ -84,16 +85,16 @@ func TestBans(t *testing.T) {
 				}
 			}
 			check("dropped,", true)
-			if c := v.call("windows", 1000); c.status != 1 || c.step != "tcp" || !strings.Contains(c.words, "refused") {
+			if c := v.call("windows", 1000); c.Status != 1 || c.Step != "tcp" || !strings.Contains(c.Words, "refused") {
 				t.Errorf("the second call: %+v", c)
 			}
-			if n := w.metric(`nfq_firewall_packets_total{rule="banned"}`); n < 2 {
+			if n := w.Metric(`nfq_firewall_packets_total{rule="banned"}`); n < 2 {
 				t.Errorf("%v packets met the ban", n)
 			}
-			w.stop()
+			w.Stop()
 			w = l.warden(args...)
 			check("started again,", true)
-			w.kill()
+			w.Kill()
 			w = l.warden(args...)
 			check("started after a kill,", true)
 			for _, x := range []struct{ query, want string }{
@@ -102,12 +103,12 @@ func TestBans(t *testing.T) {
 				{"client=" + f.client + "&server=" + f.server, `{"removed":1}`},
 				{"client=" + f.client, `{"removed":0}`},
 			} {
-				if _, text := w.ask(http.MethodDelete, "/bans?"+x.query); !strings.Contains(text, x.want) {
+				if _, text := w.Ask(http.MethodDelete, "/bans?"+x.query); !strings.Contains(text, x.want) {
 					t.Errorf("DELETE /bans?%s: %s", x.query, text)
 				}
 			}
 			check("taken back,", false)
-			w.stop()
+			w.Stop()
 		})
 	}
 }
@@ -118,13 +119,13 @@ func TestDryRun(t *testing.T) {
 	l := newLab(t)
 	l.plainWeb()
 	w := l.warden(append(banning(l), "--dry-run")...)
-	v := l.vpn(vpn{profile: "rras", tls: "1.2", host: netlab.Server4, port: "443"})
+	v := l.vpn(labtest.VPN{Profile: "rras", TLS: "1.2", Host: netlab.Server4, Port: "443"})
 	for range 2 {
 		c := v.call("windows", 1000)
-		if c.status != 0 || !c.checked {
+		if c.Status != 0 || !c.Checked {
 			t.Errorf("a call: %+v", c)
 		}
-		e := w.decided(c.port, "drop by sstp.suspected")
+		e := w.decided(c.Port, "drop by sstp.suspected")
 		if !e.Decision.DryRun || e.Decision.Ban != "10m0s" {
 			t.Errorf("the decision is %+v", e.Decision)
 		}
@@ -133,7 +134,7 @@ func TestDryRun(t *testing.T) {
 		`nfq_dropped_total{enforced="false"}`: 2, `nfq_dropped_total{enforced="true"}`: 0, "nfq_bans_total": 0,
 		`nfq_packets_total{verdict="block"}`: 0, `nfq_packets_total{verdict="drop"}`: 0,
 	} {
-		if got := w.metric(name); got != want {
+		if got := w.Metric(name); got != want {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
 	}

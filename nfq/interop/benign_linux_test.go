@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 	"sstpwarden/pcaps/sstpref/profile"
 )
 
@@ -34,8 +35,8 @@ func TestOthersGoOn(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "curl", "wget", "chromium")
 	web := l.web()
-	w := l.warden(l.forgetful()...)
-	v := l.vpn(vpn{profile: "rras", tls: "1.3", host: netlab.Server4b, port: "992"})
+	w := l.warden(l.Forgetful()...)
+	v := l.vpn(labtest.VPN{Profile: "rras", TLS: "1.3", Host: netlab.Server4b, Port: "992"})
 
 	var cutting sync.WaitGroup
 	var stop atomic.Bool
@@ -43,25 +44,25 @@ func TestOthersGoOn(t *testing.T) {
 	cutting.Go(func() { // tunnels between the same addresses as the rest
 		for !stop.Load() {
 			for _, client := range profile.ClientNames() {
-				if !v.serves(client) {
+				if !v.Serves(client) {
 					continue
 				}
 				calls++
 				switch c := v.call(client, 1000); {
-				case c.status == 1 && (c.step == "sstp" || c.step == "lcp"):
+				case c.Status == 1 && (c.Step == "sstp" || c.Step == "lcp"):
 					ended++
-				case c.status == 1 && c.step == "tcp" && strings.Contains(c.words, "refused"):
+				case c.Status == 1 && c.Step == "tcp" && strings.Contains(c.Words, "refused"):
 					// It came by the port of one that was reset, see TestSamePortAgain.
 				default:
-					l.t.Errorf("%s: %+v", client, c)
+					l.T.Errorf("%s: %+v", client, c)
 				}
 			}
 		}
 	})
 	curl := func(flags ...string) []string {
-		return append([]string{"curl", "--silent", "--show-error", "--fail", "--globoff", "--max-time", "50", "--cacert", shared.ca}, flags...)
+		return append([]string{"curl", "--silent", "--show-error", "--fail", "--globoff", "--max-time", "50", "--cacert", labtest.Shared.CA}, flags...)
 	}
-	wget := []string{"wget", "--quiet", "--output-document=-", "--tries=1", "--timeout=30", "--ca-certificate=" + shared.ca}
+	wget := []string{"wget", "--quiet", "--output-document=-", "--tries=1", "--timeout=30", "--ca-certificate=" + labtest.Shared.CA}
 	users := []func() error{
 		func() error { return l.browse("home") },
 		func() error { return l.fetch(bulk, append(curl("--http1.1"), plain6+bulkPath)...) },
@@ -80,9 +81,9 @@ func TestOthersGoOn(t *testing.T) {
 			for range 50 {
 				many = append(many, http1v4+"/1000")
 			}
-			stdout, stderr, err := l.try(l.Client, many...)
+			stdout, stderr, err := l.Try(l.Client, many...)
 			if err != nil || len(stdout) != 50*1000 {
-				return fmt.Errorf("50 pages: %w, %d bytes\n%s", err, len(stdout), tail(stderr))
+				return fmt.Errorf("50 pages: %w, %d bytes\n%s", err, len(stdout), labtest.Tail(stderr))
 			}
 			return nil
 		},
@@ -103,10 +104,10 @@ func TestOthersGoOn(t *testing.T) {
 	stop.Store(true)
 	cutting.Wait()
 	t.Logf("%d tunnels of %d were cut beside %d connections to the web server; %d and %d requests of our own", ended, calls, web.taken.Load(), tr.done, tr6.done)
-	if n := w.metric(`nfq_dropped_total{enforced="true"}`); int(n) != ended {
+	if n := w.Metric(`nfq_dropped_total{enforced="true"}`); int(n) != ended {
 		t.Errorf("%v connections were dropped, of which %d were tunnels", n, ended)
 	}
-	if n := w.metric("nfq_queue_overflow_total"); n != 0 {
+	if n := w.Metric("nfq_queue_overflow_total"); n != 0 {
 		t.Errorf("%v packets did not fit into a queue", n)
 	}
 }
@@ -115,10 +116,10 @@ var bulkPath = fmt.Sprintf("/%d", bulk)
 
 // fetch has a program print a page of so many bytes.
 func (l *lab) fetch(size int64, args ...string) error {
-	stdout, stderr, err := l.try(l.Client, args...)
+	stdout, stderr, err := l.Try(l.Client, args...)
 	what := strings.Join(args, " ")
 	if err != nil {
-		return fmt.Errorf("%s: %w\n%s", what, err, tail(stderr))
+		return fmt.Errorf("%s: %w\n%s", what, err, labtest.Tail(stderr))
 	}
 	want := bulkSum
 	if size != bulk {

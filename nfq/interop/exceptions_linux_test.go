@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // logInterval is how often a cause is logged by each queue at most.
@@ -23,12 +24,12 @@ const logInterval = 10 * time.Second
 
 // checkCause checks that a cause was counted, and logged once in a while.
 func (w *warden) checkCause(cause string, least float64, since time.Time) {
-	w.t.Helper()
-	w.lab.eventually(cause+" is counted", func() bool { return w.exceptions(cause) >= least })
+	w.T.Helper()
+	w.lab.Eventually(cause+" is counted", func() bool { return w.exceptions(cause) >= least })
 	const queues = 2 // at most, of these labs
 	lines, most := w.lines("msg=exception", "cause="+cause), queues*(1+int(time.Since(since)/logInterval))
 	if lines < 1 || lines > most {
-		w.t.Errorf("%s came up %v times and was logged in %d lines; want 1 to %d", cause, w.exceptions(cause), lines, most)
+		w.T.Errorf("%s came up %v times and was logged in %d lines; want 1 to %d", cause, w.exceptions(cause), lines, most)
 	}
 }
 
@@ -36,7 +37,7 @@ func (w *warden) checkCause(cause string, least float64, since time.Time) {
 func (l *lab) once(from, address string) error {
 	transport := l.transport(from)
 	transport.DisableKeepAlives = true
-	ctx, cancel := context.WithTimeout(l.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(l.T.Context(), labtest.Patience)
 	defer cancel()
 	return get(ctx, &http.Client{Transport: transport}, address)
 }
@@ -64,9 +65,9 @@ func TestExceptions(t *testing.T) {
 			t.Parallel()
 			l := newLab(t)
 			l.web()
-			config := l.file("config.yaml", fmt.Sprintf("nfq:\n  queues: {count: 2}\n  exceptions: {%s: %s}\n", x.cause, x.choice))
+			config := l.File("config.yaml", fmt.Sprintf("nfq:\n  queues: {count: 2}\n  exceptions: {%s: %s}\n", x.cause, x.choice))
 			begin := time.Now()
-			w := l.warden(append(l.forgetful(), "--config", config, "--simulate", x.cause)...)
+			w := l.warden(append(l.Forgetful(), "--config", config, "--simulate", x.cause)...)
 			if x.cause == "unreadable" && !x.web {
 				if l.passes(netlab.Server4, "443", false) {
 					t.Error("a packet that cannot be read is let")
@@ -84,18 +85,18 @@ func TestExceptions(t *testing.T) {
 					t.Errorf("a request comes to %v", err)
 				}
 			}
-			v := l.vpn(vpn{profile: "rras", tls: "1.2", host: netlab.Server4, port: "4443"})
-			if c := v.call("windows", 1000); c.checked != x.tunnel {
+			v := l.vpn(labtest.VPN{Profile: "rras", TLS: "1.2", Host: netlab.Server4, Port: "4443"})
+			if c := v.call("windows", 1000); c.Checked != x.tunnel {
 				t.Errorf("a tunnel comes to %+v", c)
 			}
 			w.checkCause(x.cause, requests, begin)
 			if x.rule == "" {
 				return
 			}
-			l.eventually("events tell of all that were cut", func() bool { return len(w.events()) == requests+1 })
-			for _, e := range w.events() {
-				if e.decided() != "drop by "+x.rule+", enforced" {
-					t.Errorf("event %+v: %s", e, e.decided())
+			l.Eventually("events tell of all that were cut", func() bool { return len(w.Events()) == requests+1 })
+			for _, e := range w.Events() {
+				if e.Decided() != "drop by "+x.rule+", enforced" {
+					t.Errorf("event %+v: %s", e, e.Decided())
 				}
 			}
 		})
@@ -130,12 +131,12 @@ suspected if input.detection.verdict == "suspected"
 
 // policy makes a folder with a policy.
 func (l *lab) policy(text string) []string {
-	l.t.Helper()
-	dir := filepath.Join(l.dir, "policy")
+	l.T.Helper()
+	dir := filepath.Join(l.Dir, "policy")
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		l.t.Fatal(err)
+		l.T.Fatal(err)
 	}
-	l.file("policy/decision.rego", text)
+	l.File("policy/decision.rego", text)
 	return []string{"--policy", dir}
 }
 
@@ -163,20 +164,20 @@ func TestPolicyFails(t *testing.T) {
 			t.Parallel()
 			l := newLab(t)
 			l.web()
-			config := l.file("config.yaml", "nfq:\n  queues: {count: 2}\npolicy: {"+x.config+"}\n")
+			config := l.File("config.yaml", "nfq:\n  queues: {count: 2}\npolicy: {"+x.config+"}\n")
 			begin := time.Now()
-			w := l.warden(append(append(l.forgetful(), "--config", config), x.flags(l)...)...)
+			w := l.warden(append(append(l.Forgetful(), "--config", config), x.flags(l)...)...)
 			for range 20 {
 				if err := l.once(netlab.Client6, http2v6+"/1000"); x.web != (err == nil) {
 					t.Errorf("a request comes to %v", err)
 				}
 			}
-			v := l.vpn(vpn{profile: "rras", tls: "1.2", host: netlab.Server4, port: "4443"})
+			v := l.vpn(labtest.VPN{Profile: "rras", TLS: "1.2", Host: netlab.Server4, Port: "4443"})
 			c := v.call("windows", 1000)
-			if c.checked != x.tunnel {
+			if c.Checked != x.tunnel {
 				t.Errorf("a tunnel comes to %+v", c)
 			}
-			w.decided(c.port, x.decided)
+			w.decided(c.Port, x.decided)
 			w.checkCause(x.cause, 1, begin)
 		})
 	}
@@ -187,37 +188,37 @@ func TestBrokenReload(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	l.web()
-	set := filepath.Join(l.dir, "set")
-	l.run(l.Router, sstpwarden, "policy", "init", set)
+	set := filepath.Join(l.Dir, "set")
+	l.Run(l.Router, labtest.Sstpwarden, "policy", "init", set)
 	path := filepath.Join(set, "sstp", "decision.rego")
 	good, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := l.warden(append(l.forgetful(), "--policy", set)...)
-	v := l.vpn(vpn{profile: "rras", tls: "1.2", host: netlab.Server4, port: "4443"})
+	w := l.warden(append(l.Forgetful(), "--policy", set)...)
+	v := l.vpn(labtest.VPN{Profile: "rras", TLS: "1.2", Host: netlab.Server4, Port: "4443"})
 	tr := l.load(netlab.Client4b, plain4, http2v4)
 	dropped := func(when string) {
 		t.Helper()
 		c := v.call("windows", 1000)
-		if c.status != 1 || c.checked {
+		if c.Status != 1 || c.Checked {
 			t.Errorf("%s a tunnel comes to %+v", when, c)
 		}
-		w.decided(c.port, "drop by sstp.suspected, enforced")
+		w.decided(c.Port, "drop by sstp.suspected, enforced")
 	}
 	dropped("at first")
-	failed := w.metric(`reloads_total{component="policies",result="failure"}`)
-	l.file("set/sstp/decision.rego", "package sstp\n\ndecision := {\n")
-	w.signal(syscall.SIGHUP)
-	l.eventually("the reload fails", func() bool {
-		return w.metric(`reloads_total{component="policies",result="failure"}`) > failed && w.lines("level=ERROR", "component=policies", "what was in force stays in force") > 0
+	failed := w.Metric(`reloads_total{component="policies",result="failure"}`)
+	l.File("set/sstp/decision.rego", "package sstp\n\ndecision := {\n")
+	w.Signal(syscall.SIGHUP)
+	l.Eventually("the reload fails", func() bool {
+		return w.Metric(`reloads_total{component="policies",result="failure"}`) > failed && w.lines("level=ERROR", "component=policies", "what was in force stays in force") > 0
 	})
 	dropped("after a broken reload")
-	l.file("set/sstp/decision.rego", strings.ReplaceAll(string(good), `"sstp.suspected"`, `"mine.suspected"`))
-	w.signal(syscall.SIGHUP)
-	l.eventually("the policies are mended", func() bool { return w.metric(`reload_last_successful{component="policies"}`) == 1 })
+	l.File("set/sstp/decision.rego", strings.ReplaceAll(string(good), `"sstp.suspected"`, `"mine.suspected"`))
+	w.Signal(syscall.SIGHUP)
+	l.Eventually("the policies are mended", func() bool { return w.Metric(`reload_last_successful{component="policies"}`) == 1 })
 	c := v.call("windows", 1000)
-	w.decided(c.port, "drop by mine.suspected, enforced")
+	w.decided(c.Port, "drop by mine.suspected, enforced")
 	tr.checkAll()
 }
 
@@ -226,12 +227,12 @@ type open struct{ client, server *net.TCPConn }
 
 // open makes one, and says something.
 func (l *lab) open(from, address string, accepted <-chan *net.TCPConn) open {
-	l.t.Helper()
+	l.T.Helper()
 	o := open{client: l.connect(from, address)}
 	o.server = <-accepted
-	_ = o.server.SetDeadline(time.Now().Add(patience))
+	_ = o.server.SetDeadline(time.Now().Add(labtest.Patience))
 	if err := o.talk(); err != nil {
-		l.t.Fatal(err)
+		l.T.Fatal(err)
 	}
 	return o
 }
@@ -264,14 +265,14 @@ func TestMidstream(t *testing.T) {
 			l := newLab(t)
 			l.plainWeb()
 			accepted := l.accept(":7")
-			v := l.vpn(vpn{profile: "rras", tls: "1.2", host: netlab.Server4, port: "443"})
+			v := l.vpn(labtest.VPN{Profile: "rras", TLS: "1.2", Host: netlab.Server4, Port: "443"})
 			conns := []open{
 				l.open(netlab.Client4, net.JoinHostPort(netlab.Server4, "7"), accepted),
 				l.open(netlab.Client6, net.JoinHostPort(netlab.Server6, "7"), accepted),
 			}
-			tunnel := l.start(l.Client, "tunnel", sstplab, "dial", "sstp://alice:secret@"+v.address(), "--json", "--net", "user", "--insecure",
+			tunnel := l.Start(l.Client, "tunnel", labtest.Sstplab, "dial", "sstp://alice:secret@"+v.Address(), "--json", "--net", "user", "--insecure",
 				"--socks", "127.0.0.1:1080")
-			tunnel.waitFor(`"event":"proxy_listening"`)
+			tunnel.WaitFor(`"event":"proxy_listening"`)
 			inside := l.download("", "http://"+netlab.Server4b, "http://127.0.0.1:1080")
 			begin := time.Now()
 			w := l.warden("--midstream", choice)
@@ -281,7 +282,7 @@ func TestMidstream(t *testing.T) {
 					t.Errorf("a connection comes to %v", err)
 				}
 			}
-			if n := w.metric(`nfq_firewall_packets_total{rule="midstream"}`); n < 2 {
+			if n := w.Metric(`nfq_firewall_packets_total{rule="midstream"}`); n < 2 {
 				t.Errorf("the firewall's table counts %v packets", n)
 			}
 			switch choice {
@@ -289,7 +290,7 @@ func TestMidstream(t *testing.T) {
 				if _, err := io.Copy(io.Discard, inside.body); err == nil {
 					t.Error("a page that came through the tunnel came to its end")
 				}
-				if s := tunnel.wait(); s != 1 {
+				if s := tunnel.Wait(); s != 1 {
 					t.Errorf("the tunnel ended with status %d", s)
 				}
 				// The other ends learn of it, too.
@@ -300,16 +301,16 @@ func TestMidstream(t *testing.T) {
 						}
 					}
 				}
-				l.eventually("the server notices", func() bool { return strings.Contains(v.process.text(), "connection reset by peer") })
+				l.Eventually("the server notices", func() bool { return strings.Contains(v.Text(), "connection reset by peer") })
 				return
 			case "watch":
 				w.checkCause("midstream", 3, begin)
 			}
 			inside.checkGoesOn("inspected, a tunnel's")
-			if tunnel.ended() {
-				t.Errorf("the tunnel ended:\n%s", tail(tunnel.text()))
+			if tunnel.Ended() {
+				t.Errorf("the tunnel ended:\n%s", labtest.Tail(tunnel.Text()))
 			}
-			if c := v.call("windows", 1000); c.status != 1 || c.checked {
+			if c := v.call("windows", 1000); c.Status != 1 || c.Checked {
 				t.Errorf("a new tunnel comes to %+v", c)
 			}
 		})
@@ -328,15 +329,15 @@ func TestMemoryCap(t *testing.T) {
 			l := newLab(t)
 			l.plainWeb()
 			const most, more = 50, 30
-			config := l.file("config.yaml", fmt.Sprintf("nfq:\n  queues: {count: 1}\n  limits: {connections: %d}\n  exceptions: {memory: %s}\n", most, choice))
+			config := l.File("config.yaml", fmt.Sprintf("nfq:\n  queues: {count: 1}\n  limits: {connections: %d}\n  exceptions: {memory: %s}\n", most, choice))
 			begin := time.Now()
-			w := l.warden(append(l.forgetful(), "--config", config)...)
+			w := l.warden(append(l.Forgetful(), "--config", config)...)
 			accepted := l.accept(":7")
 			var cut int
 			for range most + more {
 				client := l.connect(netlab.Client6, net.JoinHostPort(netlab.Server6, "7"))
 				server := <-accepted
-				_ = server.SetDeadline(time.Now().Add(patience))
+				_ = server.SetDeadline(time.Now().Add(labtest.Patience))
 				if _, err := client.Write(halfHello); err != nil {
 					t.Fatal(err)
 				}
@@ -352,11 +353,11 @@ func TestMemoryCap(t *testing.T) {
 				t.Errorf("%d connections were cut, want %d", cut, want)
 			}
 			w.checkCause("memory", more, begin)
-			if n := w.metric("nfq_connections"); n > most {
+			if n := w.Metric("nfq_connections"); n > most {
 				t.Errorf("%v connections are watched", n)
 			}
-			v := l.vpn(vpn{profile: "rras", tls: "1.2", host: netlab.Server4, port: "4443"})
-			if c := v.call("windows", 1000); c.checked != (choice == "let") {
+			v := l.vpn(labtest.VPN{Profile: "rras", TLS: "1.2", Host: netlab.Server4, Port: "4443"})
+			if c := v.call("windows", 1000); c.Checked != (choice == "let") {
 				t.Errorf("a tunnel comes to %+v", c)
 			}
 			if err := l.once(netlab.Client4, plain4+"/1000"); (choice == "cut") != (err != nil) {
@@ -372,17 +373,17 @@ func TestOverflow(t *testing.T) {
 		t.Run(choice, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, "nft")
-			config := l.file("config.yaml", "nfq:\n  queues: {count: 1, buffer: 64KiB}\n  exceptions: {overflow: "+choice+"}\n")
+			config := l.File("config.yaml", "nfq:\n  queues: {count: 1, buffer: 64KiB}\n  exceptions: {overflow: "+choice+"}\n")
 			begin := time.Now()
 			w := l.warden("--config", config, "--simulate", "overflow")
 			arrived := l.countStrangers()
 			const packets = 600
 			l.flood(packets, 0, nil)
-			drained := func() bool { return w.metric("nfq_queue_waiting") == 0 }
-			l.eventually("all are judged", drained)
+			drained := func() bool { return w.Metric("nfq_queue_waiting") == 0 }
+			l.Eventually("all are judged", drained)
 			l.flood(1, 0, nil) // it shows the last gap
-			l.eventually("that one, too", func() bool { return w.metric("nfq_firewall_packets_total{rule=\"queued\"}") > packets && drained() })
-			overflow := w.metric("nfq_queue_overflow_total")
+			l.Eventually("that one, too", func() bool { return w.Metric("nfq_firewall_packets_total{rule=\"queued\"}") > packets && drained() })
+			overflow := w.Metric("nfq_queue_overflow_total")
 			w.checkCause("overflow", overflow, begin)
 			t.Logf("%v packets of %d did not fit", overflow, packets+1)
 			n := arrived()

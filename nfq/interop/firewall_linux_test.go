@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // foreign is what others have in the firewall: a filter, address translation, marks, and
@@ -81,10 +82,10 @@ func TestOthersTables(t *testing.T) {
 		t.Run(fail, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, "nft")
-			l.run(l.Router, "nft", "-f", l.file("foreign.nft", foreign))
+			l.Run(l.Router, "nft", "-f", l.File("foreign.nft", foreign))
 			l.web()
-			v := l.vpn(vpn{profile: "rras", tls: "1.2", host: netlab.Server4, port: "4443"})
-			list := func() string { return l.run(l.Router, "nft", "-s", "list", "ruleset") }
+			v := l.vpn(labtest.VPN{Profile: "rras", TLS: "1.2", Host: netlab.Server4, Port: "4443"})
+			list := func() string { return l.Run(l.Router, "nft", "-s", "list", "ruleset") }
 			before := list()
 			for _, name := range []string{"filter", "nat", "nat6", "mangle", "later"} {
 				if !strings.Contains(before, " "+name+" {") {
@@ -108,7 +109,7 @@ func TestOthersTables(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				if c := v.call("sstpc", 1000); c.status != 1 || c.checked {
+				if c := v.call("sstpc", 1000); c.Status != 1 || c.Checked {
 					t.Errorf("a tunnel comes to %+v", c)
 				}
 				l.checkMarks()
@@ -118,21 +119,21 @@ func TestOthersTables(t *testing.T) {
 			check("started,", true)
 			use()
 			check("used,", true)
-			reloads := w.metric(`reloads_total{component="policies",result="success"}`)
-			w.signal(syscall.SIGHUP)
-			l.eventually("it is reloaded", func() bool { return w.metric(`reloads_total{component="policies",result="success"}`) > reloads })
+			reloads := w.Metric(`reloads_total{component="policies",result="success"}`)
+			w.Signal(syscall.SIGHUP)
+			l.Eventually("it is reloaded", func() bool { return w.Metric(`reloads_total{component="policies",result="success"}`) > reloads })
 			check("reloaded,", true)
-			w.kill()
+			w.Kill()
 			check("killed,", fail == "closed")
 			w = l.warden(args...)
 			check("started again,", true)
 			use()
-			w.stop()
+			w.Stop()
 			check("stopped,", false)
 			w = l.warden(append(args, "--keep")...)
-			w.stop()
+			w.Stop()
 			check("kept,", true)
-			l.run(l.Router, sstpwarden, "nfq", "--remove")
+			l.Run(l.Router, labtest.Sstpwarden, "nfq", "--remove")
 			check("removed,", false)
 		})
 	}
@@ -142,14 +143,14 @@ var seen = regexp.MustCompile(`counter (\w+) \{\s*packets (\d+) `)
 
 // checkMarks checks that others found their marks on all packets and connections.
 func (l *lab) checkMarks() {
-	l.t.Helper()
-	list := l.run(l.Router, "nft", "list", "table", "inet", "later")
+	l.T.Helper()
+	list := l.Run(l.Router, "nft", "list", "table", "inet", "later")
 	counts := map[string]string{}
 	for _, m := range seen.FindAllStringSubmatch(list, -1) {
 		counts[m[1]] = m[2]
 	}
 	if len(counts) != 3 || counts["packet_mark"] != "0" || counts["connection_mark"] != "0" || counts["right"] == "0" {
-		l.t.Errorf("marks of others: %v", counts)
+		l.T.Errorf("marks of others: %v", counts)
 	}
 	err := l.Router.Do(func() error {
 		marks := map[uint32]int{}
@@ -175,6 +176,6 @@ func (l *lab) checkMarks() {
 		return nil
 	})
 	if err != nil {
-		l.t.Error(err)
+		l.T.Error(err)
 	}
 }

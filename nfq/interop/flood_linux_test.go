@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // strangers are whom packets of a flood seem to come from.
@@ -25,11 +26,11 @@ var strangers = netip.MustParsePrefix("198.18.0.0/15")
 
 // admit has the router take a flood, and lead back what is answered.
 func (l *lab) admit() {
-	l.t.Helper()
-	l.run(l.Router, "ip", "route", "add", strangers.String(), "via", netlab.Client4)
+	l.T.Helper()
+	l.Run(l.Router, "ip", "route", "add", strangers.String(), "via", netlab.Client4)
 	for _, link := range []string{"all", netlab.Inside} {
 		if err := l.Router.Sysctl("ipv4/conf/"+link+"/rp_filter", "0"); err != nil {
-			l.t.Fatal(err)
+			l.T.Fatal(err)
 		}
 	}
 }
@@ -37,9 +38,9 @@ func (l *lab) admit() {
 // countStrangers prepares for a flood, and gives how many packets of it reach the server,
 // which does not answer.
 func (l *lab) countStrangers() func() int {
-	l.t.Helper()
+	l.T.Helper()
 	l.admit()
-	l.run(l.Server, "nft", "-f", l.file("count.nft", `
+	l.Run(l.Server, "nft", "-f", l.File("count.nft", `
 table inet count {
 	chain input {
 		type filter hook prerouting priority raw; policy accept;
@@ -48,10 +49,10 @@ table inet count {
 }
 `))
 	return func() int {
-		m := regexp.MustCompile(`counter packets (\d+)`).FindStringSubmatch(l.run(l.Server, "nft", "list", "table", "inet", "count"))
+		m := regexp.MustCompile(`counter packets (\d+)`).FindStringSubmatch(l.Run(l.Server, "nft", "list", "table", "inet", "count"))
 		n, err := strconv.Atoi(m[1])
 		if err != nil {
-			l.t.Fatal(err)
+			l.T.Fatal(err)
 		}
 		return n
 	}
@@ -60,7 +61,7 @@ table inet count {
 // flood sends so many first packets of connections, or until stopped where that is not
 // nil, so many a second; 0 is as fast as can be.
 func (l *lab) flood(packets, rate int, stopped func() bool) (sent int) {
-	l.t.Helper()
+	l.T.Helper()
 	err := l.Client.Do(func() error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
 		if err != nil {
@@ -82,7 +83,7 @@ func (l *lab) flood(packets, rate int, stopped func() bool) (sent int) {
 		return nil
 	})
 	if err != nil {
-		l.t.Errorf("flooding: %v", err)
+		l.T.Errorf("flooding: %v", err)
 	}
 	return sent
 }
@@ -157,7 +158,7 @@ func (l *lab) hold(ctx context.Context, from, to string) (opened int64) {
 		return nil
 	})
 	if err != nil {
-		l.t.Errorf("holding connections: %v", err)
+		l.T.Errorf("holding connections: %v", err)
 	}
 	return opened
 }
@@ -175,8 +176,8 @@ func TestFlood(t *testing.T) {
 	l := newLab(t)
 	l.web()
 	l.countStrangers() // the server's own limits are not the matter
-	w := l.warden("--config", l.file("config.yaml", fmt.Sprintf("nfq:\n  queues: {count: 2}\n  limits: {connections: %d}\n", connections)))
-	accepted := l.listen(":4433")
+	w := l.warden("--config", l.File("config.yaml", fmt.Sprintf("nfq:\n  queues: {count: 2}\n  limits: {connections: %d}\n", connections)))
+	accepted := l.Listen(l.Server, ":4433")
 	go func() {
 		for {
 			conn, err := accepted.Accept()
@@ -189,7 +190,7 @@ func TestFlood(t *testing.T) {
 			}()
 		}
 	}()
-	before := w.memory()
+	before := w.Memory()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var flooding sync.WaitGroup
@@ -208,14 +209,14 @@ func TestFlood(t *testing.T) {
 	// It takes longer where the machine makes too little of a flood of it.
 	begin, lasts := time.Now(), floodTime(t)
 	full := func() bool { return w.exceptions("memory") > connections }
-	for time.Since(begin) < lasts || !full() && time.Since(begin) < lasts+patience {
-		now := w.memory()
+	for time.Since(begin) < lasts || !full() && time.Since(begin) < lasts+labtest.Patience {
+		now := w.Memory()
 		if highest = max(highest, now); int(4*time.Since(begin)/lasts) >= len(quarters) {
 			quarters = append(quarters, now>>20)
 		} else {
 			quarters[len(quarters)-1] = max(quarters[len(quarters)-1], now>>20)
 		}
-		if n := w.metric("nfq_connections"); n > 2*connections {
+		if n := w.Metric("nfq_connections"); n > 2*connections {
 			t.Errorf("%v connections are watched", n)
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -236,8 +237,8 @@ func TestFlood(t *testing.T) {
 	if !full() || packets < 1000 {
 		t.Errorf("that was no flood: %d packets, %d connections", packets, opened.Load())
 	}
-	v := l.vpn(vpn{profile: "rras", tls: "1.2", host: netlab.Server4b, port: "992"})
-	if c := v.call("windows", 1000); c.status != 1 || c.checked {
+	v := l.vpn(labtest.VPN{Profile: "rras", TLS: "1.2", Host: netlab.Server4b, Port: "992"})
+	if c := v.call("windows", 1000); c.Status != 1 || c.Checked {
 		t.Errorf("after it a tunnel comes to %+v", c)
 	}
 }

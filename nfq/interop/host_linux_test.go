@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // On a host that is no router, tunnels from it, to it and within it are dropped, where the
@@ -34,19 +35,20 @@ func TestHost(t *testing.T) {
 			t.Parallel()
 			l := newLab(t)
 			l.plainWeb()
-			w := l.warden(append(l.forgetful(), flags...)...)
+			w := l.warden(append(l.Forgetful(), flags...)...)
 			for i, way := range ways {
-				v := l.vpn(vpn{profile: "rras", tls: "1.2", host: way.at, port: strconv.Itoa(4443 + i), on: way.on(l), inside: netlab.Server4})
+				v := l.vpn(labtest.VPN{Profile: "rras", TLS: "1.2", Host: way.at, Port: strconv.Itoa(4443 + i), On: way.on(l)})
+				v.inside = netlab.Server4
 				drop := name == "loopback" || strings.Contains(way.drop, name)
-				c := v.callFrom(way.from(l), "windows", 1000)
-				if c.checked == drop || drop && c.status != 1 {
+				c := v.callFrom(way.from(l), v.Address(), "windows", 1000)
+				if c.Checked == drop || drop && c.Status != 1 {
 					t.Errorf("%s: %+v", way.name, c)
 				}
 				visits := v.visits()
 				if !drop {
 					continue
 				}
-				w.decided(c.port, "drop by sstp.suspected, enforced")
+				w.decided(c.Port, "drop by sstp.suspected, enforced")
 				for _, o := range visits {
 					if o.authenticated || o.packets > 0 {
 						t.Errorf("%s: the server: %+v", way.name, o)
@@ -70,10 +72,10 @@ func TestOneHook(t *testing.T) {
 	l := newLab(t)
 	for hooks, warns := range map[string]int{"input": 1, "output": 1, "forward,output": 1, "forward": 0, "input,output": 0} {
 		w := l.launch("sstpwarden-"+strings.ReplaceAll(hooks, ",", "-"), "--hook", hooks)
-		w.ready()
+		w.Ready()
 		if n := w.lines("level=WARN", "one direction"); n != warns {
 			t.Errorf("--hook %s: %d warnings", hooks, n)
 		}
-		w.stop()
+		w.Stop()
 	}
 }

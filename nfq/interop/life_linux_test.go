@@ -13,29 +13,30 @@ import (
 	"time"
 
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 const tableName = "table inet sstpwarden"
 
 // hasTable says whether the firewall has our table.
 func (l *lab) hasTable() bool {
-	l.t.Helper()
-	return strings.Contains(l.run(l.Router, "nft", "list", "tables"), tableName+"\n")
+	l.T.Helper()
+	return strings.Contains(l.Run(l.Router, "nft", "list", "tables"), tableName+"\n")
 }
 
 // checkTable checks that the firewall has our table, or not.
 func (l *lab) checkTable(when string, want bool) {
-	l.t.Helper()
+	l.T.Helper()
 	if got := l.hasTable(); got != want {
-		l.t.Errorf("%s it is %v that there is a table of ours", when, got)
+		l.T.Errorf("%s it is %v that there is a table of ours", when, got)
 	}
 }
 
 // passes says whether new connections come through. Where they do not, their packets are
 // dropped.
 func (l *lab) passes(server, port string, want bool) bool {
-	l.t.Helper()
-	d := net.Dialer{Timeout: patience}
+	l.T.Helper()
+	d := net.Dialer{Timeout: labtest.Patience}
 	if !want {
 		d.Timeout = 300 * time.Millisecond
 	}
@@ -53,14 +54,14 @@ func (l *lab) passes(server, port string, want bool) bool {
 // checkPasses checks new connections to port 443, which is in the scope of these tests.
 // All others always come through.
 func (l *lab) checkPasses(when string, want bool) {
-	l.t.Helper()
+	l.T.Helper()
 	for _, server := range []string{netlab.Server4, netlab.Server6} {
 		if l.passes(server, "443", want) != want {
-			l.t.Errorf("%s it is %v that connections to %s in the scope pass", when, !want, server)
+			l.T.Errorf("%s it is %v that connections to %s in the scope pass", when, !want, server)
 		}
 		for _, port := range []string{"80", "8443"} {
 			if !l.passes(server, port, true) {
-				l.t.Errorf("%s connections to %s do not pass, out of the scope", when, net.JoinHostPort(server, port))
+				l.T.Errorf("%s connections to %s do not pass, out of the scope", when, net.JoinHostPort(server, port))
 			}
 		}
 	}
@@ -74,7 +75,7 @@ type download struct {
 
 // download begins to load a page, by way of a proxy on the client where there is one.
 func (l *lab) download(from, origin string, via ...string) *download {
-	l.t.Helper()
+	l.T.Helper()
 	transport := l.transport(from)
 	for _, v := range via {
 		transport.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(v) }
@@ -82,9 +83,9 @@ func (l *lab) download(from, origin string, via ...string) *download {
 	client := &http.Client{Transport: transport}
 	resp, err := client.Get(origin + "/1000000000")
 	if err != nil {
-		l.t.Fatal(err)
+		l.T.Fatal(err)
 	}
-	l.t.Cleanup(func() { _ = resp.Body.Close() })
+	l.T.Cleanup(func() { _ = resp.Body.Close() })
 	d := &download{l, resp.Body}
 	d.checkGoesOn("at first")
 	return d
@@ -92,9 +93,9 @@ func (l *lab) download(from, origin string, via ...string) *download {
 
 // checkGoesOn reads on, more than was under way already.
 func (d *download) checkGoesOn(when string) {
-	d.t.Helper()
+	d.T.Helper()
 	if n, err := io.CopyN(io.Discard, d.body, 20<<20); err != nil {
-		d.t.Errorf("%s a download that was up ends after %d bytes: %v", when, n, err)
+		d.T.Errorf("%s a download that was up ends after %d bytes: %v", when, n, err)
 	}
 }
 
@@ -113,9 +114,9 @@ func TestKillFailOpen(t *testing.T) {
 			tr.longest()
 		}
 		killed := time.Now()
-		w.signal(syscall.SIGKILL)
+		w.Signal(syscall.SIGKILL)
 		first := l.flows().Sub(killed)
-		w.wait()
+		w.Wait()
 		l.checkTable("killed,", false)
 		for _, tr := range loads {
 			tr.some()
@@ -140,11 +141,11 @@ func TestKillFailOpen(t *testing.T) {
 
 // flows begins new connections until one passes, and says when that was.
 func (l *lab) flows() time.Time {
-	l.t.Helper()
+	l.T.Helper()
 	passed := make(chan time.Time, 1)
 	var dialing sync.WaitGroup
 	defer dialing.Wait()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(labtest.Patience); time.Now().Before(deadline); {
 		dialing.Go(func() {
 			if l.passes(netlab.Server4b, "443", true) {
 				select {
@@ -159,7 +160,7 @@ func (l *lab) flows() time.Time {
 		case <-time.After(pause):
 		}
 	}
-	l.t.Errorf("no connection passed in %v", patience)
+	l.T.Errorf("no connection passed in %v", labtest.Patience)
 	return time.Now()
 }
 
@@ -175,21 +176,21 @@ func TestKillFailClosed(t *testing.T) {
 		w := l.warden(args...)
 		l.checkPasses("inspected,", true)
 		d := l.download(netlab.Client4, http2v4)
-		w.kill()
+		w.Kill()
 		l.checkTable("killed,", true)
 		l.checkPasses("killed,", false)
 		d.checkGoesOn("killed,")
 	}
 	w := l.warden(args...)
 	l.checkPasses("taken over,", true)
-	w.kill()
+	w.Kill()
 	l.checkPasses("killed again,", false)
-	if out := l.run(l.Router, sstpwarden, "nfq", "--remove"); out != "removed "+tableName+"\n" {
+	if out := l.Run(l.Router, labtest.Sstpwarden, "nfq", "--remove"); out != "removed "+tableName+"\n" {
 		t.Errorf("--remove says %q", out)
 	}
 	l.checkTable("removed,", false)
 	l.checkPasses("removed,", true)
-	if out := l.run(l.Router, sstpwarden, "nfq", "--remove"); !strings.Contains(out, "nothing to remove") {
+	if out := l.Run(l.Router, labtest.Sstpwarden, "nfq", "--remove"); !strings.Contains(out, "nothing to remove") {
 		t.Errorf("--remove once more says %q", out)
 	}
 	for _, tr := range others {
@@ -211,7 +212,7 @@ func TestStop(t *testing.T) {
 			inside := l.load(netlab.Client4b, http2v4)
 			inside.some()
 			inside.longest()
-			w.stop()
+			w.Stop()
 			inside.some()
 			t.Logf("when the program was stopped, a client had to wait for %v", inside.longest().Round(time.Millisecond))
 			inside.checkAll()
@@ -222,14 +223,14 @@ func TestStop(t *testing.T) {
 			for range 2 { // again over what the one before left
 				w = l.warden(args...)
 				l.checkPasses("inspected,", true)
-				w.stop()
+				w.Stop()
 				l.checkTable("kept,", true)
 				l.checkPasses("kept,", fail == "open")
 				d.checkGoesOn("kept,")
 			}
 			w = l.warden(args[:len(args)-1]...)
 			l.checkPasses("inspected,", true)
-			w.stop()
+			w.Stop()
 			l.checkTable("stopped for good,", false)
 			tr.checkAll()
 		})
@@ -244,20 +245,20 @@ func TestSecond(t *testing.T) {
 			l := newLab(t, "nft")
 			l.web()
 			w := l.warden("--fail", fail, "--scope", "port=443")
-			queued := w.metric(`nfq_firewall_packets_total{rule="queued"}`)
-			want := fmt.Sprintf("belongs to process %d (sstpwarden), which is running: stop that one first", w.pid())
-			elsewhere := l.file("elsewhere.yaml", "nfq: {queues: {first: 30000}}\n")
+			queued := w.Metric(`nfq_firewall_packets_total{rule="queued"}`)
+			want := fmt.Sprintf("belongs to process %d (sstpwarden), which is running: stop that one first", w.Pid())
+			elsewhere := l.File("elsewhere.yaml", "nfq: {queues: {first: 30000}}\n")
 			for _, more := range [][]string{nil, {"--fail", "closed"}, {"--queues", "1"}, {"--config", elsewhere, "--fail", fail}, {"--remove"}} {
-				_, stderr, err := l.try(l.Router, append([]string{sstpwarden, "nfq"}, more...)...)
-				if status(err) != 1 || !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 1 {
+				_, stderr, err := l.Try(l.Router, append([]string{labtest.Sstpwarden, "nfq"}, more...)...)
+				if labtest.Status(err) != 1 || !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 1 {
 					t.Errorf("a second one with %v says %v, %q", more, err, stderr)
 				}
 			}
 			l.checkPasses("after others tried,", true)
-			if now := w.metric(`nfq_firewall_packets_total{rule="queued"}`); now <= queued {
+			if now := w.Metric(`nfq_firewall_packets_total{rule="queued"}`); now <= queued {
 				t.Error("nothing is queued any more")
 			}
-			w.stop()
+			w.Stop()
 		})
 	}
 }
@@ -271,22 +272,22 @@ func TestGuard(t *testing.T) {
 	tr := l.load(netlab.Client4, plain4, http2v4)
 	for n := 1; n <= 2; n++ {
 		if n == 1 {
-			l.run(l.Router, "nft", "delete", "table", "inet", "sstpwarden")
+			l.Run(l.Router, "nft", "delete", "table", "inet", "sstpwarden")
 		} else {
-			l.run(l.Router, "nft", "flush", "ruleset")
+			l.Run(l.Router, "nft", "flush", "ruleset")
 		}
-		l.eventually("the table is there again", l.hasTable)
-		w.ready()
+		l.Eventually("the table is there again", l.hasTable)
+		w.Ready()
 		if got := w.lines("level=ERROR", "installing it again"); got != n {
 			t.Errorf("%d lines of the log tell of %d times", got, n)
 		}
 	}
-	v := l.vpn(vpn{profile: "rras", tls: "1.2", host: netlab.Server6, port: "4443"})
-	if c := v.call("windows", 1000); c.status != 1 || c.checked {
+	v := l.vpn(labtest.VPN{Profile: "rras", TLS: "1.2", Host: netlab.Server6, Port: "4443"})
+	if c := v.call("windows", 1000); c.Status != 1 || c.Checked {
 		t.Errorf("then a tunnel is let: %+v", c)
 	}
 	tr.checkAll()
-	w.signal(syscall.SIGTERM)
-	w.wait()
+	w.Signal(syscall.SIGTERM)
+	w.Wait()
 	l.checkTable("stopped,", false)
 }

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // pause is between requests: they are to be there, and not to take the machine.
@@ -31,11 +33,11 @@ type traffic struct {
 // load requests pages of these origins from a client's address, in turn, each by a
 // connection of its own.
 func (l *lab) load(from string, origins ...string) *traffic {
-	ctx, cancel := context.WithCancel(l.t.Context())
+	ctx, cancel := context.WithCancel(l.T.Context())
 	tr := &traffic{lab: l, cancel: cancel, last: time.Now()}
 	transport := l.transport(from)
 	transport.DisableKeepAlives = true
-	client := &http.Client{Timeout: patience, Transport: transport}
+	client := &http.Client{Timeout: labtest.Patience, Transport: transport}
 	tr.wg.Go(func() {
 		for n := 0; ctx.Err() == nil; n++ {
 			err := get(ctx, client, fmt.Sprintf("%s/%d", origins[n%len(origins)], 1+n*997%50000))
@@ -52,7 +54,7 @@ func (l *lab) load(from string, origins ...string) *traffic {
 			time.Sleep(pause)
 		}
 	})
-	l.t.Cleanup(func() {
+	l.T.Cleanup(func() {
 		cancel()
 		tr.wg.Wait()
 	})
@@ -65,15 +67,15 @@ func (l *lab) transport(from string) *http.Transport {
 		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
 			return l.Client.Dial(ctx, address, net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}})
 		},
-		TLSClientConfig: &tls.Config{RootCAs: shared.pool}, ForceAttemptHTTP2: true,
+		TLSClientConfig: &tls.Config{RootCAs: labtest.Shared.Pool}, ForceAttemptHTTP2: true,
 	}
 }
 
 // some waits for some more requests to succeed.
 func (tr *traffic) some() {
-	tr.lab.t.Helper()
+	tr.lab.T.Helper()
 	before := tr.count()
-	tr.lab.eventually("more requests succeed", func() bool { return tr.count() >= before+5 || tr.failures() != nil })
+	tr.lab.Eventually("more requests succeed", func() bool { return tr.count() >= before+5 || tr.failures() != nil })
 }
 
 func (tr *traffic) count() int {
@@ -99,11 +101,11 @@ func (tr *traffic) failures() error {
 
 // checkAll stops. All requests must have succeeded.
 func (tr *traffic) checkAll() {
-	tr.lab.t.Helper()
+	tr.lab.T.Helper()
 	tr.cancel()
 	tr.wg.Wait()
 	if err := tr.failures(); err != nil || tr.done == 0 {
-		tr.lab.t.Errorf("%d requests succeeded; %v", tr.done, err)
+		tr.lab.T.Errorf("%d requests succeeded; %v", tr.done, err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // A relay is between an SSTP client and the router, or the router and the server, and
@@ -51,12 +52,12 @@ func copyAll(to, from net.Conn) (n int64, err error) {
 // relayTo accepts one connection on a host and carries it on to an address, from there.
 // Far says that the far side is the one that is cut.
 func (l *lab) relayTo(h *netlab.Host, at, to string, far bool, d net.Dialer) *relay {
-	l.t.Helper()
-	ln, err := h.Listen(l.t.Context(), at, net.ListenConfig{})
+	l.T.Helper()
+	ln, err := h.Listen(l.T.Context(), at, net.ListenConfig{})
 	if err != nil {
-		l.t.Fatal(err)
+		l.T.Fatal(err)
 	}
-	l.t.Cleanup(func() { _ = ln.Close() })
+	l.T.Cleanup(func() { _ = ln.Close() })
 	r := &relay{cut: make(chan time.Time, 1), err: make(chan error, 1)}
 	go func() {
 		near, err := ln.Accept()
@@ -64,7 +65,7 @@ func (l *lab) relayTo(h *netlab.Host, at, to string, far bool, d net.Dialer) *re
 		if err != nil {
 			return
 		}
-		there, err := h.Dial(l.t.Context(), to, d)
+		there, err := h.Dial(l.T.Context(), to, d)
 		switch {
 		case err != nil:
 			r.err <- err
@@ -85,8 +86,8 @@ func (r *relay) at(t *testing.T, who string) time.Time {
 		return at
 	case err := <-r.err:
 		t.Errorf("the %s sees %v and no reset", who, err)
-	case <-time.After(patience):
-		t.Errorf("the %s sees no reset in %v", who, patience)
+	case <-time.After(labtest.Patience):
+		t.Errorf("the %s sees no reset in %v", who, labtest.Patience)
 	}
 	return time.Time{}
 }
@@ -102,17 +103,17 @@ func TestResetReachesBothEnds(t *testing.T) {
 			t.Run(f.name+"_"+client, func(t *testing.T) {
 				t.Parallel()
 				l := newLab(t)
-				w := l.warden(l.forgetful()...)
-				v := l.vpn(vpn{profile: "rras", tls: "1.2", host: f.client, port: "4443"})
+				w := l.warden(l.Forgetful()...)
+				v := l.vpn(labtest.VPN{Profile: "rras", TLS: "1.2", Host: f.client, Port: "4443"})
 				near := l.relayTo(l.Client, net.JoinHostPort(f.client, "4443"), net.JoinHostPort(f.server, "443"), true, net.Dialer{})
 				there := l.relayTo(l.Server, net.JoinHostPort(f.server, "443"), net.JoinHostPort(f.client, "4443"), false, net.Dialer{})
 				c := v.call(client, 1000)
-				if c.status != 1 || c.checked {
+				if c.Status != 1 || c.Checked {
 					t.Errorf("the call: %+v", c)
 				}
 				first, second := near.at(t, "client"), there.at(t, "server")
-				e := w.events()
-				if len(e) != 1 || e[0].decided() != "drop by sstp.suspected, enforced" {
+				e := w.Events()
+				if len(e) != 1 || e[0].Decided() != "drop by sstp.suspected, enforced" {
 					t.Fatalf("events: %+v", e)
 				}
 				last := e[0].Timestamp.Add(time.Duration(e[0].Duration * float64(time.Second)))

@@ -3,65 +3,61 @@ package interop
 import (
 	"fmt"
 	"net"
-	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
 
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 	"sstpwarden/pcaps/sstpref/profile"
 )
 
 // A path is a server, and how its clients' packets come to it.
 type path struct {
 	name string
-	vpn  vpn
+	vpn  labtest.VPN
 	// way makes the way what it is; nil for links as they are made.
 	way func(*lab) (check func())
 	// dial are flags of the client.
 	dial []string
-	// late are clients that may authenticate before they are recognised, or are never
-	// recognised: they write what opens a tunnel in one piece, so that there are no
-	// records of messages, and this server answers likewise if it is quick.
-	late []string
 }
 
 var paths = []path{
-	{name: "softether_1.3", vpn: vpn{profile: "softether", tls: "1.3", host: netlab.Server4, port: "443"}, late: []string{"mihomo"}},
-	{name: "softether_1.2", vpn: vpn{profile: "softether", tls: "1.2", host: netlab.Server4, port: "4443"}, late: []string{"mihomo"}},
-	{name: "rras_1.3", vpn: vpn{profile: "rras", tls: "1.3", host: netlab.Server4, port: "8443"}},
-	{name: "rras_1.2", vpn: vpn{profile: "rras", tls: "1.2", host: netlab.Server6, port: "443"}},
-	{name: "accel_1.3", vpn: vpn{profile: "accel", tls: "1.3", host: netlab.Server6, port: "992"}},
-	{name: "mikrotik_1.2", vpn: vpn{profile: "mikrotik", tls: "1.2", host: netlab.Server4, port: "443"}},
-	{name: "reference_1.3", vpn: vpn{profile: "reference", tls: "1.3", host: netlab.Server6, port: "443"}},
+	{name: "softether_1.3", vpn: labtest.VPN{Profile: "softether", TLS: "1.3", Host: netlab.Server4, Port: "443"}},
+	{name: "softether_1.2", vpn: labtest.VPN{Profile: "softether", TLS: "1.2", Host: netlab.Server4, Port: "4443"}},
+	{name: "rras_1.3", vpn: labtest.VPN{Profile: "rras", TLS: "1.3", Host: netlab.Server4, Port: "8443"}},
+	{name: "rras_1.2", vpn: labtest.VPN{Profile: "rras", TLS: "1.2", Host: netlab.Server6, Port: "443"}},
+	{name: "accel_1.3", vpn: labtest.VPN{Profile: "accel", TLS: "1.3", Host: netlab.Server6, Port: "992"}},
+	{name: "mikrotik_1.2", vpn: labtest.VPN{Profile: "mikrotik", TLS: "1.2", Host: netlab.Server4, Port: "443"}},
+	{name: "reference_1.3", vpn: labtest.VPN{Profile: "reference", TLS: "1.3", Host: netlab.Server6, Port: "443"}},
 	{
-		name: "hello_in_segments", vpn: vpn{profile: "softether", tls: "1.2", host: netlab.Server6, port: "8080"},
-		dial: []string{"--fault", "fragment-hello=60"}, late: []string{"mihomo"},
+		name: "hello_in_segments", vpn: labtest.VPN{Profile: "softether", TLS: "1.2", Host: netlab.Server6, Port: "8080"},
+		dial: []string{"--fault", "fragment-hello=60"},
 	},
 	{
-		name: "hello_in_records", vpn: vpn{profile: "rras", tls: "1.3", host: netlab.Server4, port: "443"},
+		name: "hello_in_records", vpn: labtest.VPN{Profile: "rras", TLS: "1.3", Host: netlab.Server4, Port: "443"},
 		dial: []string{"--fault", "fragment-hello-records=60"},
 	},
 	{
-		name: "mtu_576", vpn: vpn{profile: "softether", tls: "1.2", host: netlab.Server4, port: "443"},
-		way: func(l *lab) func() { return l.mtu(576) }, late: []string{"mihomo"},
+		name: "mtu_576", vpn: labtest.VPN{Profile: "softether", TLS: "1.2", Host: netlab.Server4, Port: "443"},
+		way: func(l *lab) func() { return l.mtu(576) },
 	},
 	{
-		name: "mtu_1280", vpn: vpn{profile: "accel", tls: "1.2", host: netlab.Server6, port: "443"},
+		name: "mtu_1280", vpn: labtest.VPN{Profile: "accel", TLS: "1.2", Host: netlab.Server6, Port: "443"},
 		way: func(l *lab) func() { return l.mtu(1280) },
 	},
-	{name: "loss", vpn: vpn{profile: "rras", tls: "1.2", host: netlab.Server4, port: "443"}, way: (*lab).lossy},
+	{name: "loss", vpn: labtest.VPN{Profile: "rras", TLS: "1.2", Host: netlab.Server4, Port: "443"}, way: (*lab).lossy},
 	{
-		name: "reordering", vpn: vpn{profile: "rras", tls: "1.3", host: netlab.Server6, port: "443"}, way: (*lab).reordering,
+		name: "reordering", vpn: labtest.VPN{Profile: "rras", TLS: "1.3", Host: netlab.Server6, Port: "443"}, way: (*lab).reordering,
 		dial: []string{"--fault", "fragment-hello=60"},
 	},
-	{name: "no_gso", vpn: vpn{profile: "softether", tls: "1.3", host: netlab.Server6, port: "443"}, way: (*lab).noOffload, late: []string{"mihomo"}},
+	{name: "no_gso", vpn: labtest.VPN{Profile: "softether", TLS: "1.3", Host: netlab.Server6, Port: "443"}, way: (*lab).noOffload},
 }
 
 // Under the default policies every client's connection ends before its user has
-// authenticated, and no IP packet comes out of a tunnel.
+// authenticated, or what else is said of it by labtest.Reach, and no IP packet comes out
+// of a tunnel.
 func TestSSTPIsDropped(t *testing.T) {
 	for _, p := range paths {
 		t.Run(p.name, func(t *testing.T) {
@@ -72,72 +68,56 @@ func TestSSTPIsDropped(t *testing.T) {
 			if p.way != nil {
 				check = p.way(l)
 			}
-			w := l.warden(l.forgetful()...)
+			w := l.warden(l.Forgetful()...)
 			v := l.vpn(p.vpn)
-			var calls []call
+			var calls []labtest.Call
 			var clients []string
 			for _, client := range profile.ClientNames() {
-				if v.serves(client) {
+				if v.Serves(client) {
 					clients, calls = append(clients, client), append(calls, v.call(client, 1000, p.dial...))
 				}
 			}
 			check()
 			visits := v.visits()
-			table := []string{"client\tTLS\tended in\tafter packets\tbytes\tms\tauthenticated\tIP packets\tdetection"}
+			table := []string{"client\tTLS\tended in\tafter packets\tbytes\tms\tauthenticated\tdetection"}
 			for i, client := range clients {
-				table = append(table, p.checkDropped(w, client, calls[i], visits))
+				table = append(table, v.checkDropped(w, client, calls[i], visits[calls[i].Port]))
 			}
 			var b strings.Builder
 			tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(tw, strings.Join(table, "\n"))
 			_ = tw.Flush() // into memory
 			t.Logf("where calls to %s end:\n%s", p.name, &b)
-			if n := web.taken.Load(); n != 0 && p.late == nil {
+			if n := web.taken.Load(); n != 0 {
 				t.Errorf("%d connections came through tunnels", n)
 			}
 		})
 	}
 }
 
-// checkDropped checks one call, and gives its line of the table.
-func (p *path) checkDropped(w *warden, client string, c call, visits map[int]visit) string {
-	w.t.Helper()
-	o := visits[c.port]
-	early := !c.checked && !o.authenticated && c.packets+o.packets == 0
-	if slices.Contains(p.late, client) && !early {
-		if c.checked {
-			return fmt.Sprintf("%s\t%s\t-\t\t\t\t%v\t%d\t", client, c.tls, o.authenticated, c.packets+o.packets)
-		}
-	} else if !early || c.status != 1 || !slices.Contains([]string{"http", "sstp", "lcp"}, c.step) {
-		w.t.Errorf("%s: %+v; the server: %+v", client, c, o)
-		if c.checked {
-			return client
-		}
-	}
-	e := w.of(c.port)
-	if e.decided() != "drop by sstp.suspected, enforced" || e.State != "closed" {
-		w.t.Errorf("%s: %s; event %+v", client, e.decided(), e)
-	}
-	return fmt.Sprintf("%s\t%s\t%s\t%d+%d\t%d+%d\t%.1f\t%v\t%d\t%s %s %d", client, c.tls, c.step, e.Packets1, e.Packets2, e.Bytes1, e.Bytes2,
-		e.Duration*1000, o.authenticated, c.packets+o.packets, e.Detection.Verdict, e.Detection.Kind, e.Detection.Score)
+// steps are those that a call may fail in, by how far it may come.
+var steps = map[labtest.Reach][]string{
+	labtest.BeforeLogin: {"http", "sstp", "lcp"},
+	labtest.BeforeIP:    {"http", "sstp", "lcp", "authentication", "ipcp"},
+	labtest.Unseen:      {"http", "sstp", "lcp", "authentication", "ipcp", "data", "check"},
 }
 
-// memory is what the rules say of remembering servers.
-var memory = regexp.MustCompile(`(?m)^  memory:\n(    .*\n)+`)
-
-// forgetful has each connection judged by itself, whatever others to the same server
-// were.
-func (l *lab) forgetful() []string {
-	l.t.Helper()
-	b, err := os.ReadFile("../../rules/sstp.yaml")
-	if err != nil {
-		l.t.Fatal(err)
+// checkDropped checks one call, and gives its line of the table.
+func (v *vpn) checkDropped(w *warden, client string, c labtest.Call, o visit) string {
+	w.T.Helper()
+	reach := v.Reach(client)
+	if c.Status != 1 || !slices.Contains(steps[reach], c.Step) || c.Packets+o.packets > 0 || reach == labtest.BeforeLogin && o.authenticated {
+		w.T.Errorf("%s: %+v; the server: %+v", client, c, o)
 	}
-	text := memory.ReplaceAllString(string(b), "")
-	if text == string(b) {
-		l.t.Fatal("the rules say nothing of memory")
+	if reach == labtest.Unseen && c.Step == "check" {
+		return fmt.Sprintf("%s\t%s\t%s\t\t\t\t%v\tnone told", client, c.TLS, c.Step, o.authenticated)
 	}
-	return []string{"--rules", l.file("rules.yaml", text)}
+	e := w.of(c.Port)
+	if e.Decided() != "drop by sstp.suspected, enforced" || e.State != "closed" {
+		w.T.Errorf("%s: %s; event %+v", client, e.Decided(), e)
+	}
+	return fmt.Sprintf("%s\t%s\t%s\t%d+%d\t%d+%d\t%.1f\t%v\t%s %s %d", client, c.TLS, c.Step, e.PacketsToServer, e.PacketsToClient,
+		e.BytesToServer, e.BytesToClient, e.Duration*1000, o.authenticated, e.Detection.Verdict, e.Detection.Kind, e.Detection.Score)
 }
 
 // What the policies let be works, is told of, and leaves the queue.
@@ -149,7 +129,7 @@ func TestSSTPIsLet(t *testing.T) {
 		decided string
 	}{
 		{"sanctioned", sanctioned, "log by sstp.sanctioned, enforced"},
-		{"log_only", logOnly, "log by log_only.would_drop, enforced"},
+		{"log_only", func(l *lab) []string { return l.LogOnly() }, "log by log_only.would_drop, enforced"},
 		{"dry_run", func(*lab) []string { return []string{"--dry-run"} }, "drop by sstp.suspected"},
 	} {
 		for family, host := range map[string]string{"4": netlab.Server4, "6": netlab.Server6} {
@@ -157,18 +137,18 @@ func TestSSTPIsLet(t *testing.T) {
 				t.Parallel()
 				lab := newLab(t)
 				lab.plainWeb()
-				w := lab.warden(append(lab.forgetful(), l.flags(lab)...)...)
+				w := lab.warden(append(lab.Forgetful(), l.flags(lab)...)...)
 				v := lab.softether(host, "443")
 				for _, client := range profile.ClientNames() {
-					if !v.serves(client) {
+					if !v.Serves(client) {
 						continue
 					}
 					lab.checkLet(w, v, client, l.decided, page)
 				}
-				if settled, queued := w.metric(`nfq_firewall_packets_total{rule="settled"}`), w.metric(`nfq_firewall_packets_total{rule="queued"}`); settled < 2*queued {
+				if settled, queued := w.Metric(`nfq_firewall_packets_total{rule="settled"}`), w.Metric(`nfq_firewall_packets_total{rule="queued"}`); settled < 2*queued {
 					t.Errorf("%v packets of tunnels were queued and %v were not", queued, settled)
 				}
-				if n := w.metric(`nfq_dropped_total{enforced="true"}`); n != 0 {
+				if n := w.Metric(`nfq_dropped_total{enforced="true"}`); n != 0 {
 					t.Errorf("%v connections were dropped", n)
 				}
 			})
@@ -177,34 +157,25 @@ func TestSSTPIsLet(t *testing.T) {
 }
 
 func (l *lab) checkLet(w *warden, v *vpn, client, decided string, page int) {
-	l.t.Helper()
-	let := w.metric("nfq_settled_total")
-	c := v.call(client, page, "--sni", webName)
-	if c.status != 0 || !c.checked || c.packets < page/1500 {
-		l.t.Errorf("%s: %+v", client, c)
+	l.T.Helper()
+	let := w.Metric("nfq_settled_total")
+	c := v.call(client, page, "--sni", labtest.WebName)
+	if c.Status != 0 || !c.Checked || c.Packets < page/1500 {
+		l.T.Errorf("%s: %+v", client, c)
 		return
 	}
-	if client != "mihomo" { // it is not recognised with this server
-		w.decided(c.port, decided)
-	}
-	if now := w.metric("nfq_settled_total"); now < let+1 {
-		l.t.Errorf("%s: the tunnel stayed in the queue", client)
+	w.decided(c.Port, decided)
+	if now := w.Metric("nfq_settled_total"); now < let+1 {
+		l.T.Errorf("%s: the tunnel stayed in the queue", client)
 	}
 }
 
 // sanctioned are flags that sanction the servers by address and name.
 func sanctioned(l *lab) []string {
-	return []string{"--data", l.file("sanctioned.yaml", fmt.Sprintf(`sanctioned:
+	return []string{"--data", l.File("sanctioned.yaml", fmt.Sprintf(`sanctioned:
   servers:
     - {name: %s, addresses: [%s, %s], note: a lab's}
-`, webName, netlab.Server4, netlab.Server6))}
-}
-
-// logOnly are flags for that worked example of a policy.
-func logOnly(l *lab) []string {
-	set := l.dir + "/log-only"
-	l.run(l.Router, sstpwarden, "policy", "init", "--example", "log-only", set)
-	return []string{"--policy", set}
+`, labtest.WebName, netlab.Server4, netlab.Server6))}
 }
 
 // The name that is sanctioned alone is not enough, nor is the address where a name is
@@ -212,15 +183,15 @@ func logOnly(l *lab) []string {
 func TestSanctionNeedsBoth(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
-	w := l.warden(append(l.forgetful(), sanctioned(l)...)...)
-	for host, name := range map[string]string{netlab.Server4: "other.example", netlab.Server4b: webName} {
+	w := l.warden(append(l.Forgetful(), sanctioned(l)...)...)
+	for host, name := range map[string]string{netlab.Server4: "other.example", netlab.Server4b: labtest.WebName} {
 		v := l.softether(host, "443")
 		c := v.call("windows", 1000, "--sni", name)
-		if c.status != 1 || c.checked {
-			t.Errorf("%s by the name %s: %+v", v.address(), name, c)
+		if c.Status != 1 || c.Checked {
+			t.Errorf("%s by the name %s: %+v", v.Address(), name, c)
 		}
-		if e := w.of(c.port); e.decided() != "drop by sstp.suspected, enforced" {
-			t.Errorf("%s by the name %s: %s", net.JoinHostPort(e.DestIP, "443"), name, e.decided())
+		if e := w.of(c.Port); e.Decided() != "drop by sstp.suspected, enforced" {
+			t.Errorf("%s by the name %s: %s", net.JoinHostPort(e.DestIP, "443"), name, e.Decided())
 		}
 	}
 }

@@ -20,10 +20,10 @@ import (
 
 // mtu has all links carry packets of so many bytes at most.
 func (l *lab) mtu(n int) (check func()) {
-	l.t.Helper()
+	l.T.Helper()
 	for _, end := range l.ends() {
 		if err := end.host.MTU(end.link, n); err != nil {
-			l.t.Fatal(err)
+			l.T.Fatal(err)
 		}
 	}
 	return func() {}
@@ -41,8 +41,8 @@ func (l *lab) ends() []end {
 
 // lossy loses packets on both sides of where they are inspected.
 func (l *lab) lossy() (check func()) {
-	l.t.Helper()
-	l.run(l.Router, "nft", "-f", l.file("loss.nft", `
+	l.T.Helper()
+	l.Run(l.Router, "nft", "-f", l.File("loss.nft", `
 table inet loss {
 	chain before {
 		type filter hook prerouting priority raw; policy accept;
@@ -55,9 +55,9 @@ table inet loss {
 }
 `))
 	return func() {
-		list := l.run(l.Router, "nft", "list", "table", "inet", "loss")
+		list := l.Run(l.Router, "nft", "list", "table", "inet", "loss")
 		if strings.Count(list, "counter packets 0 ") == 2 {
-			l.t.Errorf("nothing was lost:\n%s", list)
+			l.T.Errorf("nothing was lost:\n%s", list)
 		}
 	}
 }
@@ -72,7 +72,7 @@ const (
 
 // noOffload has no packets that are larger than a link carries.
 func (l *lab) noOffload() (check func()) {
-	l.t.Helper()
+	l.T.Helper()
 	for _, end := range l.ends() {
 		err := end.host.Do(func() error {
 			fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
@@ -91,7 +91,7 @@ func (l *lab) noOffload() (check func()) {
 			return nil
 		})
 		if err != nil {
-			l.t.Fatalf("switching off offloads of %s of %s: %v", end.link, end.host.Name, err)
+			l.T.Fatalf("switching off offloads of %s of %s: %v", end.link, end.host.Name, err)
 		}
 	}
 	return func() {}
@@ -123,17 +123,17 @@ var (
 // wire on which some are overtaken by those behind them. Few kernels that are made for
 // virtual machines have netem.
 func (l *lab) reordering() (check func()) {
-	l.t.Helper()
+	l.T.Helper()
 	client, router := l.tun(l.Client, wireClient), l.tun(l.Router, wireRouter)
 	for _, route := range []string{"10.2.0.0/24", "fd00:2::/64"} {
-		l.run(l.Client, "ip", "route", "add", route, "dev", wireName)
+		l.Run(l.Client, "ip", "route", "add", route, "dev", wireName)
 	}
 	var overtaken atomic.Int64
 	go carry(client, router, 1, &overtaken)
 	go carry(router, client, 2, &overtaken)
 	return func() {
 		if n := overtaken.Load(); n < 10 {
-			l.t.Errorf("%d packets were overtaken", n)
+			l.T.Errorf("%d packets were overtaken", n)
 		}
 	}
 }
@@ -142,7 +142,7 @@ const wireName = "wire"
 
 // tun makes a host's end of a wire.
 func (l *lab) tun(h *netlab.Host, addrs []string) *os.File {
-	l.t.Helper()
+	l.T.Helper()
 	var f *os.File
 	err := h.Do(func() error {
 		fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
@@ -168,9 +168,9 @@ func (l *lab) tun(h *netlab.Host, addrs []string) *os.File {
 		err = h.Address(wireName, addrs...)
 	}
 	if err != nil {
-		l.t.Fatalf("making the wire: %v", err)
+		l.T.Fatalf("making the wire: %v", err)
 	}
-	l.t.Cleanup(func() { _ = f.Close() })
+	l.T.Cleanup(func() { _ = f.Close() })
 	return f
 }
 

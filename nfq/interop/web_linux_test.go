@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // noise compresses badly and is always the same. A page is its beginning, repeated.
@@ -46,27 +48,27 @@ type web struct{ taken atomic.Int64 } // connections
 
 // web serves a page of n bytes as /n, and one with much to load as /page.
 func (l *lab) web() *web {
-	l.t.Helper()
+	l.T.Helper()
 	w := &web{}
 	w.serve(l, ":80", nil)
-	w.serve(l, ":443", &tls.Config{Certificates: []tls.Certificate{shared.leaf}, NextProtos: []string{"h2", "http/1.1"}})
-	w.serve(l, ":8443", &tls.Config{Certificates: []tls.Certificate{shared.leaf}, NextProtos: []string{"http/1.1"}})
+	w.serve(l, ":443", &tls.Config{Certificates: []tls.Certificate{labtest.Shared.Leaf}, NextProtos: []string{"h2", "http/1.1"}})
+	w.serve(l, ":8443", &tls.Config{Certificates: []tls.Certificate{labtest.Shared.Leaf}, NextProtos: []string{"http/1.1"}})
 	return w
 }
 
 // plainWeb is on port 80 alone, and leaves the others to others.
 func (l *lab) plainWeb() *web {
-	l.t.Helper()
+	l.T.Helper()
 	w := &web{}
 	w.serve(l, ":80", nil)
 	return w
 }
 
 func (w *web) serve(l *lab, address string, config *tls.Config) {
-	ln := l.listen(address)
+	ln := l.Listen(l.Server, address)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{n}", sized)
-	mux.HandleFunc("GET /page", page)
+	mux.HandleFunc("GET /page", page())
 	s := &http.Server{
 		Handler: mux, TLSConfig: config, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute,
 		ConnState: func(_ net.Conn, state http.ConnState) {
@@ -80,7 +82,7 @@ func (w *web) serve(l *lab, address string, config *tls.Config) {
 	} else {
 		go func() { _ = s.ServeTLS(ln, "", "") }()
 	}
-	l.t.Cleanup(func() { _ = s.Close() })
+	l.T.Cleanup(func() { _ = s.Close() })
 }
 
 func sized(rw http.ResponseWriter, r *http.Request) {

@@ -10,20 +10,21 @@ import (
 	"testing"
 
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // curlCode runs curl through the proxy, and gives the statuses of its request and of
 // its CONNECT; the body where that is asked for.
 func (l *lab) curlCode(args ...string) (request, connect, body string) {
-	l.t.Helper()
-	stdout, stderr, _ := l.try(l.Client, append([]string{
-		"curl", "--silent", "--show-error", "--globoff", "--max-time", "30", "--noproxy", "", "--cacert", shared.ca, "--proxy", "http://" + proxy4,
+	l.T.Helper()
+	stdout, stderr, _ := l.Try(l.Client, append([]string{
+		"curl", "--silent", "--show-error", "--globoff", "--max-time", "30", "--noproxy", "", "--cacert", labtest.Shared.CA, "--proxy", "http://" + proxy4,
 		"--write-out", "\n%{http_code} %{http_connect}",
 	}, args...)...)
 	i := strings.LastIndex(stdout, "\n")
 	var codes [2]string
 	if n, err := fmt.Sscan(stdout[i+1:], &codes[0], &codes[1]); n != 2 {
-		l.t.Fatalf("curl %v: %v, %s, %s", args, err, stdout, stderr)
+		l.T.Fatalf("curl %v: %v, %s, %s", args, err, stdout, stderr)
 	}
 	return codes[0], codes[1], stdout[:max(i, 0)]
 }
@@ -34,11 +35,11 @@ func TestLogin(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "curl", "htpasswd")
 	l.plainWeb()
-	file := filepath.Join(l.dir, "users")
-	l.run(l.Router, "htpasswd", "-B", "-C", "5", "-b", "-c", file, "alice", "secret")
-	l.run(l.Router, "htpasswd", "-B", "-C", "5", "-b", file, "bob", "with:colon")
-	w := l.warden(append(explicit(), "--auth", file, "--data", l.file("data.yaml", "sanctioned: {users: [alice]}\n"))...)
-	web := "http://" + webName + "/small/10"
+	file := filepath.Join(l.Dir, "users")
+	l.Run(l.Router, "htpasswd", "-B", "-C", "5", "-b", "-c", file, "alice", "secret")
+	l.Run(l.Router, "htpasswd", "-B", "-C", "5", "-b", file, "bob", "with:colon")
+	w := l.warden(append(explicit(), "--auth", file, "--data", l.File("data.yaml", "sanctioned: {users: [alice]}\n"))...)
+	web := "http://" + labtest.WebName + "/small/10"
 	for _, c := range []struct {
 		name string
 		args []string
@@ -57,15 +58,14 @@ func TestLogin(t *testing.T) {
 			t.Errorf("%s: the request has %s, CONNECT %s, the body %d bytes", c.name, request, connect, len(body))
 		}
 	}
-	w.waitFor("user=carol")
+	w.WaitFor("user=carol")
 	if n := w.metric(`refused_total{cause="login"}`); n < 4 {
 		t.Errorf("%v logins were refused", n)
 	}
 	// The server is not told the proxy's password.
 	v := l.vpn(vpns[0])
-	v.process.waitFor(`"event":"listening"`)
 	for user, want := range map[string]string{"alice:secret": "log", "bob:with%3Acolon": "drop"} {
-		told := w.told()
+		told := w.Told()
 		v.call("windows", direct(v), "--proxy", "http://"+user+"@"+proxy4)
 		if e := w.closed(told); e.User != strings.Split(user, ":")[0] || e.Decision.Action != want {
 			t.Errorf("%s: event %+v, decision %+v", user, e, e.Decision)
@@ -84,12 +84,12 @@ func TestClients(t *testing.T) {
 		if strings.Contains(address, ":") {
 			via = proxy6
 		}
-		stdout, _, err := l.try(l.Client, "curl", "--silent", "--fail", "--max-time", "30", "--interface", address, "--proxy", "http://"+via, "http://"+webName+"/small/10")
+		stdout, _, err := l.Try(l.Client, "curl", "--silent", "--fail", "--max-time", "30", "--interface", address, "--proxy", "http://"+via, "http://"+labtest.WebName+"/small/10")
 		if ok && (err != nil || len(stdout) != 10) || !ok && err == nil {
 			t.Errorf("%s: %v, %q", address, err, stdout)
 		}
 	}
-	w.waitFor("in none of the networks")
+	w.WaitFor("in none of the networks")
 	if n := w.metric(`refused_total{cause="client"}`); n != 2 {
 		t.Errorf("%v clients were refused", n)
 	}
@@ -101,7 +101,7 @@ func TestDestinations(t *testing.T) {
 	l := newLab(t, "curl")
 	l.plainWeb()
 	l.warden(explicit()...)
-	canary := []net.Listener{l.listen(l.Router, ":80")}
+	canary := []net.Listener{l.Listen(l.Router, ":80")}
 	for _, host := range []string{
 		"127.0.0.1", "[::1]", "localhost", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0x7f.1", "0.0.0.0", "[::]",
 		"[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::127.0.0.1]", "169.254.169.254", "[::ffff:169.254.169.254]", "[fe80::1]",
@@ -134,14 +134,14 @@ func TestDestinations(t *testing.T) {
 		}
 	}
 	// All others are within reach.
-	if request, _, _ := l.curlCode("http://" + webName + "/small/1"); request != "200" {
+	if request, _, _ := l.curlCode("http://" + labtest.WebName + "/small/1"); request != "200" {
 		t.Errorf("the server: %s", request)
 	}
 }
 
 // rawCode asks the proxy for a host as it is written, and gives the statuses.
 func (l *lab) rawCode(host string) (request, connect string) {
-	l.t.Helper()
+	l.T.Helper()
 	codes := map[string]string{}
 	port := ""
 	if !strings.HasSuffix(host, ":"+explicitPort) {
@@ -153,7 +153,7 @@ func (l *lab) rawCode(host string) (request, connect string) {
 	} {
 		status, _, err := ask(l.connect(proxy4), text)
 		if err != nil {
-			l.t.Errorf("%s: %v", text, err)
+			l.T.Errorf("%s: %v", text, err)
 		}
 		codes[name] = fmt.Sprint(status)
 	}
@@ -165,21 +165,21 @@ func TestDestinationsAllowed(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "curl")
 	l.web()
-	own := l.listen(l.Router, "127.0.0.1:80")
+	own := l.Listen(l.Router, "127.0.0.1:80")
 	go func() { _ = http.Serve(own, http.HandlerFunc(whoami)) }()
-	l.warden(append(explicit(), "--allow-destination", "127.0.0.0/8", "--config", l.file("ports.yaml", "proxy: {destinations: {ports: [80, 8000-9000]}}\n"))...)
+	l.warden(append(explicit(), "--allow-destination", "127.0.0.0/8", "--config", l.File("ports.yaml", "proxy: {destinations: {ports: [80, 8000-9000]}}\n"))...)
 	for address, want := range map[string]string{
 		"http://127.0.0.1/": "200", "http://localhost/": "200", "http://[::1]/": "403", "http://127.0.0.1:" + explicitPort + "/": "403",
-		"http://" + web4Name + "/small/1": "200", "http://" + web4Name + ":443/": "403",
+		"http://" + labtest.Web4Name + "/small/1": "200", "http://" + labtest.Web4Name + ":443/": "403",
 	} {
 		if request, _, _ := l.curlCode(address); request != want {
 			t.Errorf("%s: %s, want %s", address, request, want)
 		}
 	}
-	if request, connect, _ := l.curlCode("https://" + web4Name + ":8443/small/1"); request != "200" || connect != "200" {
+	if request, connect, _ := l.curlCode("https://" + labtest.Web4Name + ":8443/small/1"); request != "200" || connect != "200" {
 		t.Errorf("port 8443: the request has %s, CONNECT %s", request, connect)
 	}
-	if _, connect, _ := l.curlCode("https://" + web4Name + "/small/1"); connect != "403" {
+	if _, connect, _ := l.curlCode("https://" + labtest.Web4Name + "/small/1"); connect != "403" {
 		t.Errorf("port 443: CONNECT has %s", connect)
 	}
 }
@@ -217,14 +217,14 @@ func TestUpstream(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "curl", "htpasswd")
 	l.web()
-	file := filepath.Join(l.dir, "users")
-	l.run(l.Server, "htpasswd", "-B", "-C", "5", "-b", "-c", file, "proxy", "secret")
+	file := filepath.Join(l.Dir, "users")
+	l.Run(l.Server, "htpasswd", "-B", "-C", "5", "-b", "-c", file, "proxy", "secret")
 	far := l.wardenOn(l.Server, "far", append(explicit(), "--auth", file)...)
 	near := l.warden(append(append(explicit(), transparent("tproxy")...), "--upstream", "http://proxy:secret@"+netlab.Server4+":"+explicitPort, "--dry-run")...)
-	for _, origin := range []string{"http://" + webName, "https://" + webName, "https://" + web6Name + ":8443"} {
+	for _, origin := range []string{"http://" + labtest.WebName, "https://" + labtest.WebName, "https://" + labtest.Web6Name + ":8443"} {
 		address := fmt.Sprintf("%s/noise/%d", origin, some)
 		for _, via := range []string{"http://" + proxy4, ""} {
-			got := l.run(l.Client, "curl", "--silent", "--show-error", "--fail", "--max-time", "60", "--cacert", shared.ca, "--proxy", via, address)
+			got := l.Run(l.Client, "curl", "--silent", "--show-error", "--fail", "--max-time", "60", "--cacert", labtest.Shared.CA, "--proxy", via, address)
 			if got != string(noise()[:some]) {
 				t.Errorf("%s via %q: %d bytes came, or others", address, via, len(got))
 			}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // Whoever tried a tunnel by way of a transparent proxy is refused next time, until the
@@ -19,25 +20,25 @@ func TestBansCommand(t *testing.T) {
 			t.Parallel()
 			l := newLab(t)
 			l.web()
-			args := append(l.forgetful(), "--data", l.file("ban.yaml", "enforcement: {ban: 10m}\n"))
+			args := append(l.Forgetful(), "--data", l.File("ban.yaml", "enforcement: {ban: 10m}\n"))
 			w := l.warden(transparent(mode, args...)...)
 			bans := func(args ...string) string {
 				t.Helper()
-				return l.run(l.Router, append([]string{sstpwarden, "bans", "--admin", "unix:" + w.admin}, args...)...)
+				return l.Run(l.Router, append([]string{labtest.Sstpwarden, "bans", "--admin", "unix:" + w.Admin}, args...)...)
 			}
-			refused := func() float64 { return w.metric(`refused_total{cause="ban"}`) }
+			refused := func() float64 { return w.Metric(`refused_total{cause="ban"}`) }
 			if got := bans(); got != "nobody is banned\n" {
 				t.Errorf("at first %q", got)
 			}
-			v := l.vpns(vpn{profile: "rras", tls: "1.2", host: "10.2.0.14", port: "4443"})[0]
-			if o := v.call("windows", direct(v)); o.status != 1 || !o.reached || o.checked {
+			v := l.vpns(labtest.VPN{Profile: "rras", TLS: "1.2", Host: "10.2.0.14", Port: "4443"})[0]
+			if o := v.call("windows", direct(v)); o.Status != 1 || !o.reached || o.Checked {
 				t.Fatalf("a call: %+v", o)
 			}
-			l.eventually("a ban is made", func() bool { return strings.Contains(bans(), direct(v)) })
+			l.Eventually("a ban is made", func() bool { return strings.Contains(bans(), direct(v)) })
 			if list := bans("list"); !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(netlab.Client4) + ` +` + regexp.QuoteMeta(direct(v)) + ` +(10m0s|9m\d+s)$`).MatchString(list) {
 				t.Errorf("the bans are\n%s", list)
 			}
-			if o := v.call("windows", direct(v)); o.status != 1 || o.reached || refused() != 1 {
+			if o := v.call("windows", direct(v)); o.Status != 1 || o.reached || refused() != 1 {
 				t.Errorf("%v were refused; a second call: %+v", refused(), o)
 			}
 			if got := bans("clear", net.JoinHostPort("10.2.0.14", "443")); got != "bans removed: 0\n" {
@@ -63,14 +64,14 @@ func TestSetupIsClaimed(t *testing.T) {
 			s := newSetup(t, "redirect", fail)
 			w := s.warden(s.args...)
 			before := s.firewall()
-			want := fmt.Sprintf("table inet sstpwarden_proxy belongs to process %d (sstpwarden), which is running: stop that one first", w.pid())
+			want := fmt.Sprintf("table inet sstpwarden_proxy belongs to process %d (sstpwarden), which is running: stop that one first", w.Pid())
 			for _, args := range [][]string{
 				{"--transparent", ":3130", "--setup", "--fail", "closed"},
 				{"--transparent", ":3130", "--setup", "--mode", "tproxy"},
 				{"--teardown"},
 			} {
-				_, stderr, err := s.try(s.Router, append([]string{sstpwarden, "proxy"}, args...)...)
-				if status(err) != 1 || !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 1 {
+				_, stderr, err := s.Try(s.Router, append([]string{labtest.Sstpwarden, "proxy"}, args...)...)
+				if labtest.Status(err) != 1 || !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 1 {
 					t.Errorf("%v: %v, %q", args, err, stderr)
 				}
 			}
@@ -78,9 +79,9 @@ func TestSetupIsClaimed(t *testing.T) {
 				t.Errorf("now there are\n%s\n%s", now.ours, now.routing)
 			}
 			s.checkTaken("after others tried,", w)
-			s.wardenOn(s.Router, "sstpwarden-explicit", explicit()...).stop()
+			s.wardenOn(s.Router, "sstpwarden-explicit", explicit()...).Stop()
 			s.checkTaken("after another ran,", w)
-			w.stop()
+			w.Stop()
 			s.checkClean("stopped,")
 		})
 	}

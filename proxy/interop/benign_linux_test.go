@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // frontHost is the address of a web server that also takes SSTP, as RRAS does.
@@ -43,11 +44,10 @@ func TestSSTPAfterRequests(t *testing.T) {
 		for _, w := range sstpWays[1:3] {
 			t.Run(test.name+"/"+w.name, func(t *testing.T) {
 				t.Parallel()
-				s := newSSTPLab(t, w)
+				s := newSSTPLab(newLab(t), w)
 				v := s.vpn(vpns[0])
-				v.process.waitFor(`"event":"listening"`)
 				s.front(v)
-				f := &frontClient{lab: s.lab, version: test.version, roots: shared.pool, paths: test.requests, connect: w.name == "explicit"}
+				f := &frontClient{lab: s.lab, version: test.version, roots: labtest.Shared.Pool, paths: test.requests, connect: w.name == "explicit"}
 				s.to = func(*vpn) string { return f.listen() }
 				s.endsBefore(v, test.client, test.end, fmt.Sprint(test.requests))
 				if f.answers != len(test.requests) {
@@ -67,29 +67,29 @@ const (
 
 // endsBefore calls, and checks that the tunnel is dropped before that.
 func (s *sstpLab) endsBefore(v *vpn, client, what, how string) {
-	s.t.Helper()
-	told := s.warden.told()
+	s.T.Helper()
+	told := s.warden.Told()
 	o := v.call(client, s.to(v), s.more...)
-	if what == never || o.checked {
-		if !o.checked || what != never {
-			s.t.Errorf("%s to %s, %s: it should be dropped before %q: %+v", client, v, how, what, o)
+	if what == never || o.Checked {
+		if !o.Checked || what != never {
+			s.T.Errorf("%s to %s, %s: it should be dropped before %q: %+v", client, v, how, what, o)
 		}
 		return
 	}
 	e := s.warden.closed(told)
 	d := e.Decision
 	if d.Action != "drop" || !d.Enforced || e.Proxy.End != "dropped" || o.packets != 0 || what == beforeResponse && o.authenticated {
-		s.t.Errorf("%s to %s, %s: it should be dropped before %q: %+v, event %+v, decision %+v", client, v, how, what, o, e, d)
+		s.T.Errorf("%s to %s, %s: it should be dropped before %q: %+v, event %+v, decision %+v", client, v, how, what, o, e, d)
 	}
 }
 
 // front serves TLS: ordinary requests itself, and SSTP by the server.
 func (s *sstpLab) front(v *vpn) {
-	s.t.Helper()
+	s.T.Helper()
 	if err := s.Server.Address(netlab.Uplink, frontHost+"/24"); err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	ln := tls.NewListener(s.listen(s.Server, frontHost+":443"), &tls.Config{Certificates: []tls.Certificate{shared.leaf}})
+	ln := tls.NewListener(s.Listen(s.Server, frontHost+":443"), &tls.Config{Certificates: []tls.Certificate{labtest.Shared.Leaf}})
 	go func() {
 		for {
 			conn, err := ln.Accept()
@@ -124,7 +124,7 @@ func (s *sstpLab) frontOne(conn net.Conn, v *vpn) {
 
 // handOn has the SSTP server go on with a connection.
 func (s *sstpLab) handOn(conn net.Conn, first []byte, v *vpn) {
-	raw, err := s.Server.Dial(s.t.Context(), direct(v), net.Dialer{})
+	raw, err := s.Server.Dial(s.T.Context(), direct(v), net.Dialer{})
 	if err != nil {
 		return
 	}
@@ -147,7 +147,7 @@ type frontClient struct {
 }
 
 func (f *frontClient) listen() string {
-	ln := tls.NewListener(f.lab.listen(f.lab.Client, "127.0.0.1:0"), &tls.Config{Certificates: []tls.Certificate{shared.leaf}})
+	ln := tls.NewListener(f.lab.Listen(f.lab.Client, "127.0.0.1:0"), &tls.Config{Certificates: []tls.Certificate{labtest.Shared.Leaf}})
 	go func() {
 		conn, err := ln.Accept()
 		if err != nil {
@@ -174,10 +174,10 @@ func (f *frontClient) carry(conn net.Conn) error {
 			return err
 		}
 	}
-	server := tls.Client(raw, &tls.Config{ServerName: webName, RootCAs: f.roots, MaxVersion: f.version})
+	server := tls.Client(raw, &tls.Config{ServerName: labtest.WebName, RootCAs: f.roots, MaxVersion: f.version})
 	r := bufio.NewReader(server)
 	for _, path := range f.paths {
-		if _, err := fmt.Fprintf(server, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: Mozilla/5.0\r\nAccept: */*\r\n\r\n", path, webName); err != nil {
+		if _, err := fmt.Fprintf(server, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: Mozilla/5.0\r\nAccept: */*\r\n\r\n", path, labtest.WebName); err != nil {
 			return err
 		}
 		resp, err := http.ReadResponse(r, nil)

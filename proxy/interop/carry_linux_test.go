@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // What clients and servers do with each other comes through as it is, whatever the
@@ -28,9 +30,9 @@ func TestCarry(t *testing.T) {
 				c.f = f
 				for _, x := range exchanges {
 					t.Run(name+"/"+x.name, func(t *testing.T) {
-						outer := c.t
-						c.t = t
-						defer func() { c.t = outer }()
+						outer := c.T
+						c.T = t
+						defer func() { c.T = outer }()
 						x.do(c)
 					})
 				}
@@ -94,7 +96,7 @@ func (c *carry) eachProtocol(do func(protocol)) {
 }
 
 // curlOut runs curl and gives what it printed.
-func (c *carry) curlOut(args ...string) string { return c.run(c.Client, c.curl(args...)...) }
+func (c *carry) curlOut(args ...string) string { return c.Run(c.Client, c.curl(args...)...) }
 
 // whoami checks what the server sees of the client.
 func (c *carry) whoami() {
@@ -104,21 +106,21 @@ func (c *carry) whoami() {
 }
 
 func (c *carry) checkSeer(text string, p protocol) {
-	c.t.Helper()
+	c.T.Helper()
 	var s seer
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
-		c.t.Fatalf("%v: %s", err, text)
+		c.T.Fatalf("%v: %s", err, text)
 	}
 	from, _, err := net.SplitHostPort(s.Remote)
 	if err != nil {
-		c.t.Fatal(err)
+		c.T.Fatal(err)
 	}
 	want := c.f.router
 	if c.mode == "tproxy" {
 		want = c.f.client
 	}
 	if from != want || s.Proto != p.proto || s.Via != "" || s.UserAgent != "lab" {
-		c.t.Errorf("%s: the server sees %+v, want %s from %s", p.name, s, p.proto, want)
+		c.T.Errorf("%s: the server sees %+v, want %s from %s", p.name, s, p.proto, want)
 	}
 }
 
@@ -144,10 +146,10 @@ func (c *carry) much() int {
 func (c *carry) download() {
 	n := c.much()
 	c.eachProtocol(func(p protocol) {
-		got := filepath.Join(c.dir, "got")
+		got := filepath.Join(c.Dir, "got")
 		c.curlOut(p.flag, "--output", got, c.url(p, fmt.Sprintf("/noise/%d", n)))
 		if b, err := os.ReadFile(got); err != nil || !bytes.Equal(b, noise()[:n]) {
-			c.t.Errorf("%s: %v, %d bytes, or others than were sent", p.name, err, len(b))
+			c.T.Errorf("%s: %v, %d bytes, or others than were sent", p.name, err, len(b))
 		}
 	})
 }
@@ -157,7 +159,7 @@ func (c *carry) upload() {
 	want := fmt.Sprintf("%d %s []", n, sum(noise()[:n]))
 	c.eachProtocol(func(p protocol) {
 		if got := c.curlOut(p.flag, "--upload-file", c.files[n], c.url(p, "/sum")); got != want {
-			c.t.Errorf("%s: the server got %s", p.name, got)
+			c.T.Errorf("%s: the server got %s", p.name, got)
 		}
 	})
 }
@@ -166,12 +168,12 @@ func (c *carry) ranges() {
 	path := fmt.Sprintf("/noise/%d", bulk)
 	c.eachProtocol(func(p protocol) {
 		if got := c.curlOut(p.flag, "--range", "1000-1999", c.url(p, path)); got != string(noise()[1000:2000]) {
-			c.t.Errorf("%s: the range has %d bytes, or others", p.name, len(got))
+			c.T.Errorf("%s: the range has %d bytes, or others", p.name, len(got))
 		}
 		got := c.curlOut(p.flag, "--range", "0-9,100-109", c.url(p, path))
 		for _, part := range []string{string(noise()[:10]), string(noise()[100:110]), fmt.Sprintf("bytes 100-109/%d", bulk)} {
 			if !strings.Contains(got, part) {
-				c.t.Errorf("%s: of two ranges there is no %q", p.name, part)
+				c.T.Errorf("%s: of two ranges there is no %q", p.name, part)
 			}
 		}
 	})
@@ -184,13 +186,13 @@ func (c *carry) chunked() {
 		if p.proto == "HTTP/2.0" {
 			encoding = "[]"
 		}
-		got := c.run(c.Client, append([]string{"sh", "-c", `exec "$@" <` + c.files[some], "sh"}, c.curl(p.flag, "--upload-file", "-", c.url(p, "/sum"))...)...)
+		got := c.Run(c.Client, append([]string{"sh", "-c", `exec "$@" <` + c.files[some], "sh"}, c.curl(p.flag, "--upload-file", "-", c.url(p, "/sum"))...)...)
 		if want := fmt.Sprintf("%d %s %s", some, sum(noise()[:some]), encoding); got != want {
-			c.t.Errorf("%s: the server got %s, want %s", p.name, got, want)
+			c.T.Errorf("%s: the server got %s, want %s", p.name, got, want)
 		}
 		got = c.curlOut(p.flag, "--dump-header", "-", c.url(p, "/trailers"))
 		if !strings.Contains(got, "part 4\n") || !regexp.MustCompile(`(?mi)^x-sum: 5 parts`).MatchString(got) {
-			c.t.Errorf("%s: no trailer in %s", p.name, got)
+			c.T.Errorf("%s: no trailer in %s", p.name, got)
 		}
 	})
 }
@@ -202,7 +204,7 @@ func (c *carry) keepAlive() {
 			args = append(args, "--output", "/dev/null", c.url(p, path))
 		}
 		if got := strings.Fields(c.curlOut(args...)); strings.Join(got, " ") != "1 0 0" {
-			c.t.Errorf("%s: three requests made connections: %v", p.name, got)
+			c.T.Errorf("%s: three requests made connections: %v", p.name, got)
 		}
 	})
 }
@@ -210,7 +212,7 @@ func (c *carry) keepAlive() {
 func (c *carry) http10() {
 	for _, p := range protocols[:2] {
 		if got := c.curlOut("--http1.0", "--no-alpn", c.url(p, "/trailers")); !strings.HasSuffix(got, "part 4\n") {
-			c.t.Errorf("%s: got %q", p.name, got)
+			c.T.Errorf("%s: got %q", p.name, got)
 		}
 	}
 }
@@ -218,10 +220,10 @@ func (c *carry) http10() {
 // expect has curl wait for 100 Continue, longer than it would do without.
 func (c *carry) expect() {
 	for _, p := range protocols[:2] {
-		stdout, stderr, err := c.try(c.Client, c.curl("--verbose", "--http1.1", "--expect100-timeout", "20", "--header", "Expect: 100-continue",
+		stdout, stderr, err := c.Try(c.Client, c.curl("--verbose", "--http1.1", "--expect100-timeout", "20", "--header", "Expect: 100-continue",
 			"--upload-file", c.files[some], c.url(p, "/sum"))...)
 		if err != nil || !strings.Contains(stdout, sum(noise()[:some])) || !strings.Contains(stderr, "< HTTP/1.1 100 Continue") {
-			c.t.Errorf("%s: %v, %s, %s", p.name, err, stdout, tail(stderr))
+			c.T.Errorf("%s: %v, %s, %s", p.name, err, stdout, labtest.Tail(stderr))
 		}
 	}
 }
@@ -238,26 +240,26 @@ func (c *carry) http2InClear() {
 func (c *carry) serverSent() {
 	c.eachProtocol(func(p protocol) {
 		name := p.name + c.f.name
-		cmd := c.command(c.t.Context(), c.Client, c.curl("--no-buffer", p.flag, c.url(p, "/events/"+name))...)
+		cmd := c.Command(c.T.Context(), c.Client, c.curl("--no-buffer", p.flag, c.url(p, "/events/"+name))...)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
-			c.t.Fatal(err)
+			c.T.Fatal(err)
 		}
 		if err := cmd.Start(); err != nil {
-			c.t.Fatal(err)
+			c.T.Fatal(err)
 		}
 		r := bufio.NewReader(out)
 		first, err := r.ReadString('\n')
 		if err != nil || first != "data: first\n" {
-			c.t.Errorf("%s: first event %q, %v", p.name, first, err)
+			c.T.Errorf("%s: first event %q, %v", p.name, first, err)
 		}
 		close(c.web.gate(name))
 		rest, err := io.ReadAll(r)
 		if err != nil || string(rest) != "\ndata: second\n\n" {
-			c.t.Errorf("%s: then %q, %v", p.name, rest, err)
+			c.T.Errorf("%s: then %q, %v", p.name, rest, err)
 		}
 		if err := cmd.Wait(); err != nil {
-			c.t.Errorf("%s: curl: %v", p.name, err)
+			c.T.Errorf("%s: curl: %v", p.name, err)
 		}
 	})
 }
@@ -265,10 +267,10 @@ func (c *carry) serverSent() {
 // wget fetches a file, and the second half of one.
 func (c *carry) wget() {
 	for _, p := range protocols[:2] {
-		got := filepath.Join(c.dir, "wget")
+		got := filepath.Join(c.Dir, "wget")
 		for _, begun := range []int{0, some / 2} {
 			if err := os.WriteFile(got, noise()[:begun], 0o644); err != nil {
-				c.t.Fatal(err)
+				c.T.Fatal(err)
 			}
 			line := []string{"wget", "--no-verbose", "--tries=1", "--timeout=30", "--no-hsts", "--ca-certificate=" + c.ca, "--continue", "--output-document=" + got}
 			if u := c.proxyURL(); u != nil {
@@ -276,9 +278,9 @@ func (c *carry) wget() {
 			} else {
 				line = append(line, "--no-proxy")
 			}
-			c.run(c.Client, append(line, c.url(p, fmt.Sprintf("/noise/%d", some)))...)
+			c.Run(c.Client, append(line, c.url(p, fmt.Sprintf("/noise/%d", some)))...)
 			if b, err := os.ReadFile(got); err != nil || !bytes.Equal(b, noise()[:some]) {
-				c.t.Errorf("%s from %d: %v, %d bytes, or others than were sent", p.name, begun, err, len(b))
+				c.T.Errorf("%s from %d: %v, %d bytes, or others than were sent", p.name, begun, err, len(b))
 			}
 		}
 	}
@@ -290,26 +292,26 @@ func (c *carry) checkEnd() {
 	w := c.warden
 	opened := w.metric(`intercept_total{result="opened"}`)
 	if c.opened != (opened > 0) {
-		c.t.Errorf("%v connections were opened", opened)
+		c.T.Errorf("%v connections were opened", opened)
 	}
 	for _, name := range []string{`intercept_total{result="rejected"}`, `intercept_total{result="not_opened"}`, `dropped_total{enforced="true"}`, "dial_failures_total"} {
 		if n := w.metric(name); n != 0 {
-			c.t.Errorf("%s is %v", name, n)
+			c.T.Errorf("%s is %v", name, n)
 		}
 	}
 	if c.mode != "explicit" && w.metric(`firewall_packets_total{rule="proxied"}`) == 0 {
-		c.t.Error("the firewall sent nothing to the proxy")
+		c.T.Error("the firewall sent nothing to the proxy")
 	}
-	for _, e := range w.events() {
-		c.t.Errorf("an event tells of %+v", e)
+	for _, e := range w.Events() {
+		c.T.Errorf("an event tells of %+v", e)
 	}
-	for line := range strings.Lines(w.text()) {
+	for line := range strings.Lines(w.Text()) {
 		if strings.Contains(line, "fewer files can be open") {
 			continue // it is about this machine
 		}
 		for _, word := range []string{"level=WARN", "level=ERROR", "connection ended"} {
 			if strings.Contains(line, word) {
-				c.t.Errorf("the proxy says %s", line)
+				c.T.Errorf("the proxy says %s", line)
 			}
 		}
 	}

@@ -8,11 +8,13 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // connectVia asks a proxy for a tunnel, as a browser does.
 func connectVia(conn net.Conn, address string, fields ...string) error {
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(labtest.Patience))
 	head := fmt.Sprintf("CONNECT %s HTTP/1.1\r\nHost: %[1]s\r\n", address)
 	for _, f := range fields {
 		head += f + "\r\n"
@@ -45,7 +47,7 @@ func readHead(conn net.Conn) (string, error) {
 
 // ask sends bytes and reads one answer of HTTP.
 func ask(conn net.Conn, text string) (status int, body string, err error) {
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(labtest.Patience))
 	if _, err := io.WriteString(conn, text); err != nil {
 		return 0, "", err
 	}

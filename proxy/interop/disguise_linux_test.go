@@ -29,10 +29,9 @@ func TestSSTPDisguised(t *testing.T) {
 	for _, w := range sstpWays[1:3] {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
-			s := newSSTPLab(t, w)
+			s := newSSTPLab(newLab(t), w)
 			plain := s.more
 			for _, v := range []*vpn{s.vpn(vpns[0]), s.vpn(vpns[3])} {
-				v.process.waitFor(`"event":"listening"`)
 				for _, d := range disguises {
 					s.more = append(plain, d...)
 					s.endsBefore(v, "windows", beforeResponse, fmt.Sprint(d))

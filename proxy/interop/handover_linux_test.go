@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // handed is how much is transferred of which the kernel shall carry nearly all.
@@ -28,24 +30,24 @@ func TestHandover(t *testing.T) {
 	for i, w := range ways[:len(carriers)] {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
-			p := &passage{lab: newLab(t, "strace"), way: w, ca: shared.ca}
+			p := &passage{lab: newLab(t, "strace"), way: w, ca: labtest.Shared.CA}
 			p.warden = p.lab.warden(append(p.flags(), "--user", carriers[i])...)
 			p.web()
-			trace := p.strace(p.warden.pid())
+			trace := p.strace(p.warden.Pid())
 			raw, err := p.dialTo(families["IPv4"].server + ":8443")
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer raw.Close()
-			conn := tls.Client(raw, &tls.Config{ServerName: web4Name, RootCAs: p.roots()})
-			if _, err := io.WriteString(conn, "GET /endless HTTP/1.1\r\nHost: "+web4Name+"\r\n\r\n"); err != nil {
+			conn := tls.Client(raw, &tls.Config{ServerName: labtest.Web4Name, RootCAs: p.roots()})
+			if _, err := io.WriteString(conn, "GET /endless HTTP/1.1\r\nHost: "+labtest.Web4Name+"\r\n\r\n"); err != nil {
 				t.Fatal(err)
 			}
 			if n, err := io.CopyN(io.Discard, conn, handed); err != nil {
 				t.Fatalf("%d bytes: %v", n, err)
 			}
 			_ = raw.Close()
-			p.eventually("the tunnel has ended", func() bool { return p.warden.metric("tunnels") == 0 })
+			p.Eventually("the tunnel has ended", func() bool { return p.warden.metric("tunnels") == 0 })
 			moved := trace.stop()
 			carried := p.warden.metric(`bytes_total{direction="to_client"}`)
 			t.Logf("of %.0f bytes %d came to the client by splice, %d by write", carried, moved.spliced, moved.written)
@@ -62,17 +64,17 @@ func TestHandover(t *testing.T) {
 
 // A trace is strace, attached to a process.
 type trace struct {
-	*process
+	*labtest.Process
 	out string
 }
 
 // strace attaches to a process and all its threads.
 func (l *lab) strace(pid int) *trace {
-	l.t.Helper()
-	tr := &trace{out: filepath.Join(l.dir, "strace.out")}
-	tr.process = l.start(l.Router, "strace", "strace", "-f", "-yy", "-s", "0", "-e", "trace=splice,read,write,writev,sendto,recvfrom",
+	l.T.Helper()
+	tr := &trace{out: filepath.Join(l.Dir, "strace.out")}
+	tr.Process = l.Start(l.Router, "strace", "strace", "-f", "-yy", "-s", "0", "-e", "trace=splice,read,write,writev,sendto,recvfrom",
 		"-o", tr.out, "-p", strconv.Itoa(pid))
-	tr.waitFor("attached")
+	tr.WaitFor("attached")
 	return tr
 }
 
@@ -90,12 +92,12 @@ var (
 
 // stop detaches, and sums up.
 func (tr *trace) stop() movement {
-	tr.t.Helper()
-	tr.signal(syscall.SIGINT)
-	tr.wait()
+	tr.T.Helper()
+	tr.Signal(syscall.SIGINT)
+	tr.Wait()
 	b, err := os.ReadFile(tr.out)
 	if err != nil {
-		tr.t.Fatal(err)
+		tr.T.Fatal(err)
 	}
 	var m movement
 	begun := map[string]string{}
@@ -112,14 +114,14 @@ func (tr *trace) stop() movement {
 			if f := re.FindStringSubmatch(line); f != nil {
 				n, err := strconv.ParseInt(f[len(f)-1], 10, 64)
 				if err != nil {
-					tr.t.Fatal(err)
+					tr.T.Fatal(err)
 				}
 				*sum += n
 			}
 		}
 	}
 	if m == (movement{}) {
-		tr.t.Fatalf("strace saw nothing:\n%s\n%s", tail(string(b)), tr.text())
+		tr.T.Fatalf("strace saw nothing:\n%s\n%s", labtest.Tail(string(b)), tr.Text())
 	}
 	return m
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // impatient is a configuration in which nothing may take long, and the log tells of
@@ -68,7 +69,7 @@ func newHostile(t *testing.T) *hostile {
 	t.Helper()
 	l := newLab(t, "curl")
 	h := &hostile{lab: l, web: l.web()}
-	h.warden = l.warden(append(append(transparent("tproxy"), explicit()...), "--config", l.file("impatient.yaml", impatient))...)
+	h.warden = l.warden(append(append(transparent("tproxy"), explicit()...), "--config", l.File("impatient.yaml", impatient))...)
 	l.talker(binaryPort, talkBinary)
 	l.talker(resetPort, talkReset)
 	return h
@@ -76,10 +77,8 @@ func newHostile(t *testing.T) *hostile {
 
 // in is h for a test within the test.
 func (h *hostile) in(t *testing.T) *hostile {
-	l, w, p := *h.lab, *h.warden, *h.warden.process
-	l.t, p.t = t, t
-	w.lab, w.process = &l, &p
-	return &hostile{lab: &l, warden: &w, web: h.web}
+	l := &lab{h.In(t)}
+	return &hostile{lab: l, warden: &warden{h.warden.In(t), l}, web: h.web}
 }
 
 type hostile struct {
@@ -100,7 +99,7 @@ func (h *hostile) bystander() []*traffic {
 // endOf reads until the connection ends, which it must.
 func endOf(t *testing.T, conn net.Conn) string {
 	t.Helper()
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(labtest.Patience))
 	b, err := io.ReadAll(io.LimitReader(conn, 1<<20))
 	var e net.Error
 	if errors.As(err, &e) && e.Timeout() {
@@ -111,7 +110,7 @@ func endOf(t *testing.T, conn net.Conn) string {
 
 // slowHead sends a byte, and another every now and then.
 func (h *hostile) slowHead() {
-	t := h.t
+	t := h.T
 	before := h.warden.metric(`timeouts_total{kind="slow"}`)
 	conns := []*net.TCPConn{h.connect(proxy4), h.connect(proxy4)}
 	go func() {
@@ -132,11 +131,11 @@ func (h *hostile) slowHead() {
 	h.logged(conns...)
 }
 
-const endlessRequest = "GET /endless HTTP/1.1\r\nHost: " + webName + "\r\n\r\n"
+const endlessRequest = "GET /endless HTTP/1.1\r\nHost: " + labtest.WebName + "\r\n\r\n"
 
 // neverReadsTunnel asks for more than sockets hold, and takes none of it.
 func (h *hostile) neverReadsTunnel() {
-	t := h.t
+	t := h.T
 	through := h.connect(proxy4)
 	if err := connectVia(through, netlab.Server4+":80"); err != nil {
 		t.Fatal(err)
@@ -155,9 +154,9 @@ func (h *hostile) neverReadsTunnel() {
 
 // neverReadsAnswer does so with an ordinary request.
 func (h *hostile) neverReadsAnswer() {
-	t := h.t
+	t := h.T
 	conn := h.connect(proxy4)
-	if _, err := io.WriteString(conn, strings.Replace(endlessRequest, "/endless", "http://"+webName+"/endless", 1)); err != nil {
+	if _, err := io.WriteString(conn, strings.Replace(endlessRequest, "/endless", "http://"+labtest.WebName+"/endless", 1)); err != nil {
 		t.Fatal(err)
 	}
 	h.logged(conn)
@@ -165,7 +164,7 @@ func (h *hostile) neverReadsAnswer() {
 
 // halfOpen makes many handshakes that do not go on.
 func (h *hostile) halfOpen() {
-	t := h.t
+	t := h.T
 	const many = 250 // each way
 	hello := clientHello()
 	for i := range many {
@@ -181,21 +180,21 @@ func (h *hostile) halfOpen() {
 			}
 		}
 	}
-	h.eventually("half-open handshakes are ended", func() bool { return h.warden.metric("tunnels") < 50 })
+	h.Eventually("half-open handshakes are ended", func() bool { return h.warden.metric("tunnels") < 50 })
 	if n := h.warden.metric(`timeouts_total{kind="idle"}`); n < many {
 		t.Errorf("%v connections were idle", n)
 	}
 	// The log tells of some, and does not become a flood itself.
-	if n := strings.Count(h.warden.text(), " end=idle "); n == 0 || n > many {
+	if n := strings.Count(h.warden.Text(), " end=idle "); n == 0 || n > many {
 		t.Errorf("of %d half-open handshakes the log has %d", 2*many, n)
 	}
 }
 
 // logged checks that the log tells of the ends of all these.
 func (h *hostile) logged(conns ...*net.TCPConn) {
-	h.t.Helper()
-	h.eventually("the log tells of all", func() bool {
-		text := h.warden.text()
+	h.T.Helper()
+	h.Eventually("the log tells of all", func() bool {
+		text := h.warden.Text()
 		return !slices.ContainsFunc(conns, func(c *net.TCPConn) bool { return !strings.Contains(text, "client="+c.LocalAddr().String()+" ") })
 	})
 }
@@ -205,7 +204,7 @@ func clientHello() []byte {
 	a, b := net.Pipe()
 	defer a.Close()
 	defer b.Close()
-	go func() { _ = tls.Client(a, &tls.Config{ServerName: webName}).Handshake() }()
+	go func() { _ = tls.Client(a, &tls.Config{ServerName: labtest.WebName}).Handshake() }()
 	hello := make([]byte, 4096)
 	n, _ := b.Read(hello) // it is written at once
 	return hello[:n]
@@ -213,9 +212,9 @@ func clientHello() []byte {
 
 // silent connects and says nothing, also after a request.
 func (h *hostile) silent() {
-	t := h.t
+	t := h.T
 	first, conn := h.connect(proxy4), h.connect(proxy4)
-	if status, _, err := ask(conn, "GET http://"+webName+"/small/1 HTTP/1.1\r\nHost: "+webName+"\r\n\r\n"); err != nil || status != http.StatusOK {
+	if status, _, err := ask(conn, "GET http://"+labtest.WebName+"/small/1 HTTP/1.1\r\nHost: "+labtest.WebName+"\r\n\r\n"); err != nil || status != http.StatusOK {
 		t.Errorf("answered %d, %v", status, err)
 	}
 	endOf(t, first)
@@ -224,13 +223,13 @@ func (h *hostile) silent() {
 }
 
 func (h *hostile) longHead() {
-	t := h.t
-	value := h.file("long-header", "X-Long: "+strings.Repeat("x", 64<<10)+"\n")
+	t := h.T
+	value := h.File("long-header", "X-Long: "+strings.Repeat("x", 64<<10)+"\n")
 	for _, args := range [][]string{
-		{"--header", "@" + value, "http://" + webName + "/small/1"},
-		{"--proxytunnel", "--proxy-header", "@" + value, "http://" + webName + "/small/1"},
+		{"--header", "@" + value, "http://" + labtest.WebName + "/small/1"},
+		{"--proxytunnel", "--proxy-header", "@" + value, "http://" + labtest.WebName + "/small/1"},
 	} {
-		stdout, stderr, _ := h.try(h.Client, append([]string{
+		stdout, stderr, _ := h.Try(h.Client, append([]string{
 			"curl", "--silent", "--show-error", "--max-time", "30", "--proxy", "http://" + proxy4,
 			"--write-out", "%{http_code} %{http_connect}", "--output", "/dev/null",
 		}, args...)...)
@@ -238,7 +237,7 @@ func (h *hostile) longHead() {
 			t.Errorf("curl says %s, %s", stdout, stderr)
 		}
 	}
-	h.warden.waitFor("status=431")
+	h.warden.WaitFor("status=431")
 	if n := h.warden.metric(`refused_total{cause="head"}`); n < 2 {
 		t.Errorf("%v heads were refused", n)
 	}
@@ -258,7 +257,7 @@ func talkReset(conn *net.TCPConn) error {
 }
 
 func (h *hostile) resets() {
-	t := h.t
+	t := h.T
 	address := netlab.Server4 + ":" + resetPort
 	for name, request := range map[string]string{
 		"plain":  "GET http://" + address + "/ HTTP/1.1\r\nHost: " + address + "\r\n\r\n",
@@ -302,8 +301,8 @@ func (h *hostile) resets() {
 
 // smuggles sends heads that two readers may read differently.
 func (h *hostile) smuggles() {
-	t := h.t
-	const victim = "GET http://" + webName + "/whoami HTTP/1.1\r\nHost: " + webName + "\r\n\r\n"
+	t := h.T
+	const victim = "GET http://" + labtest.WebName + "/whoami HTTP/1.1\r\nHost: " + labtest.WebName + "\r\n\r\n"
 	for name, head := range map[string]string{
 		"two lengths":            "POST http://web.example/sum HTTP/1.1\r\nHost: web.example\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
 		"a list of lengths":      "POST http://web.example/sum HTTP/1.1\r\nHost: web.example\r\nContent-Length: 5, 6\r\n\r\nhello",
@@ -329,7 +328,7 @@ func (h *hostile) smuggles() {
 			t.Errorf("%s: answered %q", name, got)
 		}
 	}
-	h.warden.waitFor("status=400")
+	h.warden.WaitFor("status=400")
 	if n := h.warden.metric(`refused_total{cause="head"}`); n < 14 {
 		t.Errorf("%v heads were refused", n)
 	}
@@ -339,11 +338,11 @@ func (h *hostile) smuggles() {
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "curl")
-	config := l.file("limits.yaml", "proxy:\n  limits: {per_client: 5, connections: 8}\n")
+	config := l.File("limits.yaml", "proxy:\n  limits: {per_client: 5, connections: 8}\n")
 	w := l.warden(append(explicit(), "--config", config)...)
 	l.plainWeb()
 	curl := func(address string) (string, error) {
-		stdout, _, err := l.try(l.Client, "curl", "--silent", "--fail", "--max-time", "30", "--interface", address, "--proxy", "http://"+proxy4, "http://"+webName+"/small/10")
+		stdout, _, err := l.Try(l.Client, "curl", "--silent", "--fail", "--max-time", "30", "--interface", address, "--proxy", "http://"+proxy4, "http://"+labtest.WebName+"/small/10")
 		return stdout, err
 	}
 	var held []net.Conn
@@ -364,11 +363,11 @@ func TestLimits(t *testing.T) {
 		t.Errorf("another client: %v, %q", err, got)
 	}
 	_ = held[0].Close()
-	l.eventually("there is room again", func() bool { return w.metric("connections") < 5 })
+	l.Eventually("there is room again", func() bool { return w.metric("connections") < 5 })
 	if got, err := curl(netlab.Client4); err != nil || len(got) != 10 {
 		t.Errorf("once there is room: %v, %q", err, got)
 	}
-	w.waitFor("as many connections as one client may have: 5")
+	w.WaitFor("as many connections as one client may have: 5")
 	if n := w.metric(`refused_total{cause="limit"}`); n != 2 {
 		t.Errorf("%v connections were refused", n)
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 const (
@@ -53,7 +54,7 @@ var idleKinds = []struct {
 func TestIdleTunnels(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
-	config := l.file("limits.yaml", "proxy:\n  limits: {connections: 30000, per_client: 30000}\n")
+	config := l.File("limits.yaml", "proxy:\n  limits: {connections: 30000, per_client: 30000}\n")
 	w := l.warden(append(explicit(), "--config", config)...)
 	n := tunnelsForFiles(t) / len(idleKinds)
 	var all []net.Conn
@@ -63,15 +64,15 @@ func TestIdleTunnels(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.holder(kind.port, s)
-		before, began := w.memory(), time.Now()
+		before, began := w.Memory(), time.Now()
 		conns := l.openTunnels(n, kind.port, s)
 		took := time.Since(began)
 		all = append(all, conns...)
-		l.eventually(fmt.Sprintf("the proxy has %d tunnels", len(all)), func() bool { return w.metric("tunnels") == float64(len(all)) })
+		l.Eventually(fmt.Sprintf("the proxy has %d tunnels", len(all)), func() bool { return w.metric("tunnels") == float64(len(all)) })
 		if kind.settled {
-			l.eventually("all are spliced", func() bool { return w.metric("spliced_total") == float64(n) })
+			l.Eventually("all are spliced", func() bool { return w.metric("spliced_total") == float64(n) })
 		}
-		used := w.memory()
+		used := w.Memory()
 		t.Logf("%d tunnels more, %s, made in %v: VmRSS %d MiB, %d bytes each", n, kind.name, took.Round(time.Millisecond), used>>20, (used-before)/int64(n))
 		if most := idleMemory / idleTunnels * int64(len(all)); used > most {
 			t.Errorf("the proxy takes %d MiB for %d tunnels, and may take %d", used>>20, len(all), most>>20)
@@ -105,7 +106,7 @@ type line struct {
 
 // play plays one part, and waits for the other's.
 func (s script) play(conn net.Conn, client bool) error {
-	_ = conn.SetDeadline(time.Now().Add(2 * patience))
+	_ = conn.SetDeadline(time.Now().Add(2 * labtest.Patience))
 	for _, l := range s {
 		if l.Client == client {
 			if _, err := conn.Write(l.Text); err != nil {
@@ -122,17 +123,17 @@ func (s script) play(conn net.Conn, client bool) error {
 
 // holder starts the server.
 func (l *lab) holder(port string, s script) {
-	l.t.Helper()
+	l.T.Helper()
 	text, err := json.Marshal(s)
 	if err != nil {
-		l.t.Fatal(err)
+		l.T.Fatal(err)
 	}
 	self, err := os.Executable()
 	if err != nil {
-		l.t.Fatal(err)
+		l.T.Fatal(err)
 	}
-	p := l.start(l.Server, "holder-"+port, "env", roleVariable+"="+roleHold, portVariable+"="+port, scriptVariable+"="+l.file("script-"+port, string(text)), self)
-	p.waitFor("holding")
+	p := l.Start(l.Server, "holder-"+port, "env", roleVariable+"="+roleHold, portVariable+"="+port, scriptVariable+"="+l.File("script-"+port, string(text)), self)
+	p.WaitFor("holding")
 }
 
 // hold is the server: it plays its part and then echoes.
@@ -176,12 +177,12 @@ func hold() error {
 
 // openTunnels makes tunnels to a holder until there are n.
 func (l *lab) openTunnels(n int, port string, s script) []net.Conn {
-	l.t.Helper()
+	l.T.Helper()
 	const workers = 16
 	var mu sync.Mutex
 	var conns []net.Conn
 	var failed error
-	l.t.Cleanup(func() {
+	l.T.Cleanup(func() {
 		for _, conn := range conns {
 			_ = conn.Close()
 		}
@@ -208,13 +209,13 @@ func (l *lab) openTunnels(n int, port string, s script) []net.Conn {
 	}
 	wg.Wait()
 	if failed != nil {
-		l.t.Fatalf("after %d tunnels: %v", len(conns), failed)
+		l.T.Fatalf("after %d tunnels: %v", len(conns), failed)
 	}
 	return conns
 }
 
 func openTunnel(port string, s script) (net.Conn, error) {
-	conn, err := net.DialTimeout("tcp", proxy4, patience)
+	conn, err := net.DialTimeout("tcp", proxy4, labtest.Patience)
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +232,7 @@ func openTunnel(port string, s script) (net.Conn, error) {
 // checkEcho checks that a tunnel is alive.
 func checkEcho(t *testing.T, conn net.Conn) {
 	t.Helper()
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(labtest.Patience))
 	sent, got := []byte{23, 3, 3, 0, 1, 42}, make([]byte, 6) // a record of application data
 	if _, err := conn.Write(sent); err != nil {
 		t.Fatal(err)

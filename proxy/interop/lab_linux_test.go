@@ -1,170 +1,27 @@
 package interop
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"net"
-	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
-	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
-// patience is for what takes a moment, on a machine that is busy.
-const patience = 30 * time.Second
-
-// A lab is a client, a router and a server, with a hosts file that all programs
-// there see.
-type lab struct {
-	*netlab.Routed
-	t      *testing.T
-	dir    string
-	mounts *os.File // the namespace that has the hosts file
-}
-
-var hosts = strings.Join([]string{
-	"127.0.0.1 localhost", "::1 localhost",
-	netlab.Server4 + " " + webName + " " + web4Name, netlab.Server6 + " " + webName + " " + web6Name,
-	netlab.Server4b + " " + vpnName, netlab.Server6b + " " + vpnName,
-	"",
-}, "\n")
+// A lab is one whose router has `sstpwarden proxy`.
+type lab struct{ *labtest.Lab }
 
 // newLab makes a lab, for which these programs must be there.
 func newLab(t *testing.T, programs ...string) *lab {
 	t.Helper()
-	need(t, programs...)
-	routed, err := netlab.NewRouted()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &lab{Routed: routed, t: t, dir: t.TempDir()}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	// Programs that run as nobody look into it, too.
-	if err := os.Chmod(filepath.Dir(l.dir), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	l.file("hosts", hosts)
-	if l.mounts, err = newMounts(filepath.Join(l.dir, "hosts"), "/etc/hosts"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.mounts.Close() })
-	return l
-}
-
-// file writes a file into the lab's folder.
-func (l *lab) file(name, text string) (path string) {
-	l.t.Helper()
-	path = filepath.Join(l.dir, name)
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		l.t.Fatal(err)
-	}
-	return path
-}
-
-// command is a program on a host.
-func (l *lab) command(ctx context.Context, h *netlab.Host, args ...string) *program {
-	return &program{exec.CommandContext(ctx, args[0], args[1:]...), h, l.mounts}
-}
-
-// try runs a program to its end, and gives what it printed.
-func (l *lab) try(h *netlab.Host, args ...string) (stdout, stderr string, err error) {
-	l.t.Helper()
-	ctx, cancel := context.WithTimeout(l.t.Context(), 2*patience)
-	defer cancel()
-	cmd := l.command(ctx, h, args...)
-	var out, messages strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &messages
-	err = cmd.Run()
-	if ctx.Err() != nil {
-		err = fmt.Errorf("%w: %w", ctx.Err(), err)
-	}
-	return out.String(), messages.String(), err
-}
-
-// run is try for what must succeed.
-func (l *lab) run(h *netlab.Host, args ...string) (stdout string) {
-	l.t.Helper()
-	stdout, stderr, err := l.try(h, args...)
-	if err != nil {
-		l.t.Fatalf("%s on %s: %v\n%s%s", strings.Join(args, " "), h.Name, err, tail(stdout), tail(stderr))
-	}
-	return stdout
-}
-
-// status is the exit status of a program that ran.
-func status(err error) int {
-	if err == nil {
-		return 0
-	}
-	if e, ok := errors.AsType[*exec.ExitError](err); ok {
-		return e.ExitCode()
-	}
-	return -1
-}
-
-func tail(s string) string {
-	const most = 60
-	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
-	return strings.Join(lines[max(0, len(lines)-most):], "\n")
+	return &lab{labtest.New(t, programs...)}
 }
 
 // dial connects from the client.
-func (l *lab) dial(address string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(l.t.Context(), patience)
-	defer cancel()
-	return l.Client.Dial(ctx, address, net.Dialer{})
-}
+func (l *lab) dial(address string) (*net.TCPConn, error) { return l.Dial(address, net.Dialer{}) }
 
 // connect is dial for what must succeed. The connection's reads and writes end in
 // time.
 func (l *lab) connect(address string) *net.TCPConn {
-	l.t.Helper()
-	conn, err := l.dial(address)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	_ = conn.SetDeadline(time.Now().Add(patience))
-	l.t.Cleanup(func() { _ = conn.Close() })
-	return conn.(*net.TCPConn)
-}
-
-// listen listens on a host until the test is over.
-func (l *lab) listen(h *netlab.Host, address string) net.Listener {
-	l.t.Helper()
-	ln, err := h.Listen(l.t.Context(), address, net.ListenConfig{})
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	l.t.Cleanup(func() { _ = ln.Close() })
-	return ln
-}
-
-// eventually waits until ok says so.
-func (l *lab) eventually(what string, ok func() bool) {
-	l.t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			l.t.Fatalf("not in %v: %s", patience, what)
-		}
-	}
-}
-
-// overUnix is a client of the admin listener.
-func overUnix(path string) *http.Client {
-	return &http.Client{Timeout: patience, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", path)
-		},
-	}}
+	l.T.Helper()
+	return l.Connect(address, net.Dialer{})
 }

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // pause is between requests: they are to be there, and not to take the machine.
@@ -33,14 +35,14 @@ type traffic struct {
 // load requests small resources of these web servers from a client's address, in
 // turn and on new and old connections.
 func (l *lab) load(from string, via *url.URL, urls ...string) *traffic {
-	ctx, cancel := context.WithCancel(l.t.Context())
+	ctx, cancel := context.WithCancel(l.T.Context())
 	tr := &traffic{lab: l, cancel: cancel}
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
-	client := &http.Client{Timeout: patience, Transport: &http.Transport{
+	client := &http.Client{Timeout: labtest.Patience, Transport: &http.Transport{
 		DialContext: func(_ context.Context, _, address string) (net.Conn, error) { // whose context goes on
 			return tr.dial(ctx, address, dialer)
 		},
-		Proxy: http.ProxyURL(via), TLSClientConfig: &tls.Config{RootCAs: shared.pool}, ForceAttemptHTTP2: true,
+		Proxy: http.ProxyURL(via), TLSClientConfig: &tls.Config{RootCAs: labtest.Shared.Pool}, ForceAttemptHTTP2: true,
 	}}
 	tr.wg.Go(func() {
 		for n := 0; ctx.Err() == nil; n++ {
@@ -91,7 +93,7 @@ func (tr *traffic) stop() error {
 
 // checkAll stops once there were some requests, all of which must have succeeded.
 func (tr *traffic) checkAll() {
-	tr.lab.t.Helper()
+	tr.lab.T.Helper()
 	const few = 20
 	ended := make(chan struct{})
 	go func() {
@@ -101,13 +103,13 @@ func (tr *traffic) checkAll() {
 	for tr.done.Load() < few {
 		select {
 		case <-ended:
-			tr.lab.t.Errorf("%d requests succeeded; %v", tr.done.Load(), tr.failed)
+			tr.lab.T.Errorf("%d requests succeeded; %v", tr.done.Load(), tr.failed)
 			return
 		case <-time.After(pause):
 		}
 	}
 	if err := tr.stop(); err != nil {
-		tr.lab.t.Errorf("%d requests succeeded; %v", tr.done.Load(), err)
+		tr.lab.T.Errorf("%d requests succeeded; %v", tr.done.Load(), err)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // newOpened makes a lab whose proxy opens TLS.
@@ -42,12 +43,12 @@ func TestRejectedCertificate(t *testing.T) {
 			t.Parallel()
 			p := newOpened(t, name)
 			p.web()
-			p.ca = shared.ca // not the proxy's
-			address := "https://" + webName + ":8443/whoami"
+			p.ca = labtest.Shared.CA // not the proxy's
+			address := "https://" + labtest.WebName + ":8443/whoami"
 			rejected := 0
-			p.eventually("the client is left alone", func() bool {
-				_, stderr, err := p.try(p.Client, p.curl(address)...)
-				if err != nil && status(err) != 60 {
+			p.Eventually("the client is left alone", func() bool {
+				_, stderr, err := p.Try(p.Client, p.curl(address)...)
+				if err != nil && labtest.Status(err) != 60 {
 					t.Errorf("curl says %v, %s", err, stderr)
 				}
 				rejected++
@@ -56,17 +57,17 @@ func TestRejectedCertificate(t *testing.T) {
 			if noted := p.warden.metric(`intercept_total{result="rejected"}`); rejected < 2 || noted != float64(rejected-1) {
 				t.Errorf("the client was left alone at attempt %d, and %v rejections are noted", rejected, noted)
 			}
-			list := p.run(p.Router, sstpwarden, "bypass", "list", "--admin", "unix:"+p.warden.admin)
-			if !strings.Contains(list, "rejected") || !strings.Contains(list, webName) {
+			list := p.Run(p.Router, labtest.Sstpwarden, "bypass", "list", "--admin", "unix:"+p.warden.Admin)
+			if !strings.Contains(list, "rejected") || !strings.Contains(list, labtest.WebName) {
 				t.Errorf("the list is\n%s", list)
 			}
-			p.run(p.Router, sstpwarden, "bypass", "clear", "--kind", "rejected", "--admin", "unix:"+p.warden.admin)
-			if _, stderr, err := p.try(p.Client, p.curl(address)...); status(err) != 60 {
+			p.Run(p.Router, labtest.Sstpwarden, "bypass", "clear", "--kind", "rejected", "--admin", "unix:"+p.warden.Admin)
+			if _, stderr, err := p.Try(p.Client, p.curl(address)...); labtest.Status(err) != 60 {
 				t.Errorf("once that is forgotten curl says %v, %s", err, stderr)
 			}
-			p.run(p.Router, sstpwarden, "bypass", "clear", "--kind", "rejected", "--admin", "unix:"+p.warden.admin)
-			p.run(p.Router, sstpwarden, "bypass", "add", "--name", ".example", "--admin", "unix:"+p.warden.admin)
-			p.run(p.Client, p.curl(address)...)
+			p.Run(p.Router, labtest.Sstpwarden, "bypass", "clear", "--kind", "rejected", "--admin", "unix:"+p.warden.Admin)
+			p.Run(p.Router, labtest.Sstpwarden, "bypass", "add", "--name", ".example", "--admin", "unix:"+p.warden.Admin)
+			p.Run(p.Client, p.curl(address)...)
 		})
 	}
 }
@@ -78,7 +79,7 @@ func TestUnusedConnections(t *testing.T) {
 	t.Parallel()
 	for name, unused := range map[string]func(*passage, *net.TCPConn) error{
 		"after_the_handshake": func(p *passage, conn *net.TCPConn) error {
-			c := tls.Client(conn, &tls.Config{ServerName: webName, RootCAs: p.roots()})
+			c := tls.Client(conn, &tls.Config{ServerName: labtest.WebName, RootCAs: p.roots()})
 			return errors.Join(c.Handshake(), c.Close())
 		},
 		"in_the_handshake": func(_ *passage, conn *net.TCPConn) error {
@@ -95,15 +96,15 @@ func TestUnusedConnections(t *testing.T) {
 			t.Parallel()
 			p := newOpened(t, "tproxy_opened")
 			p.web()
-			curl := p.curl("https://" + webName + ":8443/whoami")
-			p.run(p.Client, curl...)
+			curl := p.curl("https://" + labtest.WebName + ":8443/whoami")
+			p.Run(p.Client, curl...)
 			for n := range 5 {
 				if err := unused(p, p.connect(netlab.Server4+":8443")); err != nil {
 					t.Fatalf("connection %d: %v", n, err)
 				}
 			}
-			p.eventually("all have ended", func() bool { return p.warden.metric("connections") == 0 })
-			if _, stderr, err := p.try(p.Client, curl...); err != nil {
+			p.Eventually("all have ended", func() bool { return p.warden.metric("connections") == 0 })
+			if _, stderr, err := p.Try(p.Client, curl...); err != nil {
 				t.Errorf("curl: %v, %s", err, stderr)
 			}
 			if list := p.bypass(); len(list) != 0 {
@@ -113,18 +114,18 @@ func TestUnusedConnections(t *testing.T) {
 	}
 }
 
-// A listed entry is of the bypass list.
+// A listed labtest.Entry is of the bypass list.
 type listed struct{ Kind, Name, Address, Client string }
 
 // bypass gives the list of what is not opened.
 func (p *passage) bypass() []listed { return p.lab.bypass(p.warden) }
 
 func (l *lab) bypass(w *warden) []listed {
-	l.t.Helper()
-	out := l.run(l.Router, sstpwarden, "bypass", "list", "--json", "--admin", "unix:"+w.admin)
+	l.T.Helper()
+	out := l.Run(l.Router, labtest.Sstpwarden, "bypass", "list", "--json", "--admin", "unix:"+w.Admin)
 	var list []listed
 	if err := json.Unmarshal([]byte(out), &list); err != nil {
-		l.t.Fatalf("%v: %s", err, out)
+		l.T.Fatalf("%v: %s", err, out)
 	}
 	return list
 }
@@ -140,34 +141,34 @@ func TestServersAsTheyAre(t *testing.T) {
 		args   []string
 		status int // of curl
 	}{
-		{"5001", &tls.Config{Certificates: []tls.Certificate{selfSigned(t, webName, time.Hour)}}, nil, 60},
-		{"5002", &tls.Config{Certificates: []tls.Certificate{selfSigned(t, webName, -time.Hour)}}, nil, 60},
-		{"5003", &tls.Config{Certificates: []tls.Certificate{selfSigned(t, webName, time.Hour)}}, []string{"--insecure"}, 0},
+		{"5001", &tls.Config{Certificates: []tls.Certificate{selfSigned(t, labtest.WebName, time.Hour)}}, nil, 60},
+		{"5002", &tls.Config{Certificates: []tls.Certificate{selfSigned(t, labtest.WebName, -time.Hour)}}, nil, 60},
+		{"5003", &tls.Config{Certificates: []tls.Certificate{selfSigned(t, labtest.WebName, time.Hour)}}, []string{"--insecure"}, 0},
 		{
-			"5004", &tls.Config{Certificates: []tls.Certificate{shared.leaf}, ClientAuth: tls.RequireAnyClientCert},
-			[]string{"--cacert", shared.ca, "--cert", shared.cert, "--key", shared.key},
+			"5004", &tls.Config{Certificates: []tls.Certificate{labtest.Shared.Leaf}, ClientAuth: tls.RequireAnyClientCert},
+			[]string{"--cacert", labtest.Shared.CA, "--cert", labtest.Shared.Cert, "--key", labtest.Shared.Key},
 			0,
 		},
-		{"5005", &tls.Config{Certificates: []tls.Certificate{shared.leaf}, MaxVersion: tls.VersionTLS12}, nil, 0},
+		{"5005", &tls.Config{Certificates: []tls.Certificate{labtest.Shared.Leaf}, MaxVersion: tls.VersionTLS12}, nil, 0},
 		{
-			"5006", &tls.Config{Certificates: []tls.Certificate{shared.leaf}, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10, NextProtos: []string{"http/1.1"}},
-			[]string{"--cacert", shared.ca, "--ciphers", "DEFAULT@SECLEVEL=0", "--tlsv1.0"},
+			"5006", &tls.Config{Certificates: []tls.Certificate{labtest.Shared.Leaf}, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10, NextProtos: []string{"http/1.1"}},
+			[]string{"--cacert", labtest.Shared.CA, "--ciphers", "DEFAULT@SECLEVEL=0", "--tlsv1.0"},
 			0,
 		},
 	} {
-		server := &http.Server{Handler: http.HandlerFunc(whoami), TLSConfig: s.config, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: patience}
-		ln := p.listen(p.Server, ":"+s.port)
+		server := &http.Server{Handler: http.HandlerFunc(whoami), TLSConfig: s.config, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: labtest.Patience}
+		ln := p.Listen(p.Server, ":"+s.port)
 		go func() { _ = server.ServeTLS(ln, "", "") }()
 		t.Cleanup(func() { _ = server.Close() })
-		_, stderr, err := p.try(p.Client, p.curl(append(s.args, "https://"+webName+":"+s.port+"/")...)...)
-		if status(err) != s.status {
+		_, stderr, err := p.Try(p.Client, p.curl(append(s.args, "https://"+labtest.WebName+":"+s.port+"/")...)...)
+		if labtest.Status(err) != s.status {
 			t.Errorf("port %s: curl says %v, %s", s.port, err, stderr)
 		}
 	}
 	// A name that the certificate does not have.
 	p.talker(binaryPort, talkBinary)
 	p.web()
-	if _, stderr, err := p.try(p.Client, p.curl("--resolve", "other.example:443:"+netlab.Server4, "https://other.example/whoami")...); status(err) != 60 {
+	if _, stderr, err := p.Try(p.Client, p.curl("--resolve", "other.example:443:"+netlab.Server4, "https://other.example/whoami")...); labtest.Status(err) != 60 {
 		t.Errorf("another name: curl says %v, %s", err, stderr)
 	}
 }

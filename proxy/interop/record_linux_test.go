@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"sync"
+
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // recordPage records TLS in which a page of some size is fetched, so that it can be
@@ -15,8 +17,8 @@ import (
 func recordPage() (script, error) {
 	a, b := net.Pipe()
 	r := &recorder{}
-	client := tls.Client(recorded{a, r, true}, &tls.Config{ServerName: webName, RootCAs: shared.pool, NextProtos: []string{"http/1.1"}})
-	server := tls.Server(recorded{b, r, false}, &tls.Config{Certificates: []tls.Certificate{shared.leaf}, NextProtos: []string{"http/1.1"}})
+	client := tls.Client(recorded{a, r, true}, &tls.Config{ServerName: labtest.WebName, RootCAs: labtest.Shared.Pool, NextProtos: []string{"http/1.1"}})
+	server := tls.Server(recorded{b, r, false}, &tls.Config{Certificates: []tls.Certificate{labtest.Shared.Leaf}, NextProtos: []string{"http/1.1"}})
 	served := make(chan error, 1)
 	go func() {
 		_, err := http.ReadRequest(bufio.NewReader(server))
@@ -25,7 +27,7 @@ func recordPage() (script, error) {
 		}
 		served <- err
 	}()
-	if _, err := fmt.Fprintf(client, "GET /page HTTP/1.1\r\nHost: %s\r\n\r\n", webName); err != nil {
+	if _, err := fmt.Fprintf(client, "GET /page HTTP/1.1\r\nHost: %s\r\n\r\n", labtest.WebName); err != nil {
 		return nil, err
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(client), nil)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // foreign is what others have in the firewall.
@@ -47,12 +48,12 @@ var ourTable = regexp.MustCompile(`(?ms)^table inet sstpwarden_proxy \{.*?^\}\n`
 type firewall struct{ others, ours, routing string }
 
 func (l *lab) firewall() firewall {
-	l.t.Helper()
-	rules := l.run(l.Router, "nft", "list", "ruleset")
+	l.T.Helper()
+	rules := l.Run(l.Router, "nft", "list", "ruleset")
 	f := firewall{others: ourTable.ReplaceAllString(rules, ""), ours: ourTable.FindString(rules)}
 	for _, family := range []string{"-4", "-6"} {
-		f.routing += l.run(l.Router, "ip", family, "rule")
-		for line := range strings.Lines(l.run(l.Router, "ip", family, "route", "show", "table", "all")) {
+		f.routing += l.Run(l.Router, "ip", family, "rule")
+		for line := range strings.Lines(l.Run(l.Router, "ip", family, "route", "show", "table", "all")) {
 			if !strings.Contains(line, "proto kernel") { // those come when a link is up
 				f.routing += line
 			}
@@ -72,39 +73,39 @@ type setup struct {
 func newSetup(t *testing.T, mode, fail string) *setup {
 	t.Helper()
 	s := &setup{lab: newLab(t, "nft", "ip"), mode: mode, fail: fail}
-	s.run(s.Router, "nft", "-f", s.file("foreign.nft", foreign))
-	s.run(s.Router, "ip", "rule", "add", "fwmark", "0x1", "lookup", "77", "priority", "1000")
-	s.run(s.Router, "ip", "route", "add", "192.0.2.0/24", "via", netlab.Server4, "table", "77")
+	s.Run(s.Router, "nft", "-f", s.File("foreign.nft", foreign))
+	s.Run(s.Router, "ip", "rule", "add", "fwmark", "0x1", "lookup", "77", "priority", "1000")
+	s.Run(s.Router, "ip", "route", "add", "192.0.2.0/24", "via", netlab.Server4, "table", "77")
 	s.web()
 	s.before = s.firewall()
-	s.args = transparent(mode, "--scope", "port=80", "--fail", fail, "--config", s.file("stop.yaml", "stop_timeout: 5s\n"))
+	s.args = transparent(mode, "--scope", "port=80", "--fail", fail, "--config", s.File("stop.yaml", "stop_timeout: 5s\n"))
 	return s
 }
 
 // checkOthers checks that what others have is as it was.
 func (s *setup) checkOthers(when string) firewall {
-	s.t.Helper()
+	s.T.Helper()
 	now := s.firewall()
 	if now.others != s.before.others {
-		s.t.Errorf("%s other tables are\n%s\nand were\n%s", when, now.others, s.before.others)
+		s.T.Errorf("%s other tables are\n%s\nand were\n%s", when, now.others, s.before.others)
 	}
 	return now
 }
 
 // checkClean checks that all is as it was before.
 func (s *setup) checkClean(when string) {
-	s.t.Helper()
+	s.T.Helper()
 	if now := s.checkOthers(when); now.ours != "" || now.routing != s.before.routing {
-		s.t.Errorf("%s there are\n%s\n%s\nand the routing was\n%s", when, now.ours, now.routing, s.before.routing)
+		s.T.Errorf("%s there are\n%s\n%s\nand the routing was\n%s", when, now.ours, now.routing, s.before.routing)
 	}
 }
 
 // seen requests a page on a new connection, and gives who the server sees.
-func (s *setup) seen(server string, patience time.Duration) (string, error) {
-	client := &http.Client{Timeout: patience, Transport: &http.Transport{
+func (s *setup) seen(server string, limit time.Duration) (string, error) {
+	client := &http.Client{Timeout: limit, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
-			return s.Client.Dial(ctx, address, net.Dialer{Timeout: patience}) // ctx goes on when the request is given up
+			return s.Client.Dial(ctx, address, net.Dialer{Timeout: limit}) // ctx goes on when the request is given up
 		},
 	}}
 	resp, err := client.Get("http://" + net.JoinHostPort(server, "80") + "/whoami")
@@ -121,18 +122,18 @@ func (s *setup) seen(server string, patience time.Duration) (string, error) {
 // checkPast checks that connections go past the proxy, and those out of its scope
 // always do.
 func (s *setup) checkPast(when string, past bool) {
-	s.t.Helper()
-	patience := patience
+	s.T.Helper()
+	limit := labtest.Patience
 	if !past { // packets are dropped
-		patience = 300 * time.Millisecond
+		limit = 300 * time.Millisecond
 	}
 	for _, f := range families {
-		from, err := s.seen(f.server, patience)
+		from, err := s.seen(f.server, limit)
 		if past && (err != nil || from != f.client) || !past && err == nil {
-			s.t.Errorf("%s %s:80 sees %q, %v", when, f.server, from, err)
+			s.T.Errorf("%s %s:80 sees %q, %v", when, f.server, from, err)
 		}
 		if conn, err := s.dial(net.JoinHostPort(f.server, "443")); err != nil {
-			s.t.Errorf("%s, out of the scope: %v", when, err)
+			s.T.Errorf("%s, out of the scope: %v", when, err)
 		} else {
 			_ = conn.Close()
 		}
@@ -141,19 +142,19 @@ func (s *setup) checkPast(when string, past bool) {
 
 // checkTaken checks that connections come to the proxy.
 func (s *setup) checkTaken(when string, w *warden) {
-	s.t.Helper()
+	s.T.Helper()
 	before := w.metric(`connections_total{mode="transparent"}`)
 	for _, f := range families {
 		want := f.router
 		if s.mode == "tproxy" {
 			want = f.client
 		}
-		if from, err := s.seen(f.server, patience); err != nil || from != want {
-			s.t.Errorf("%s %s sees %q, %v", when, f.server, from, err)
+		if from, err := s.seen(f.server, labtest.Patience); err != nil || from != want {
+			s.T.Errorf("%s %s sees %q, %v", when, f.server, from, err)
 		}
 	}
 	if n := w.metric(`connections_total{mode="transparent"}`) - before; n < 2 {
-		s.t.Errorf("%s the proxy took %v connections of 2", when, n)
+		s.T.Errorf("%s the proxy took %v connections of 2", when, n)
 	}
 }
 
@@ -172,7 +173,7 @@ func TestSetup(t *testing.T) {
 }
 
 func (s *setup) lives() {
-	t := s.t
+	t := s.T
 	s.checkPast("before the proxy", true)
 	w := s.warden(s.args...)
 	s.checkOthers("with the proxy")
@@ -185,30 +186,30 @@ func (s *setup) lives() {
 		s.checkOthers("started again")
 	}
 
-	w.stop()
+	w.Stop()
 	s.checkClean("stopped")
 	s.checkPast("stopped", true)
 
 	w = s.warden(s.args...)
 	s.kill(w, "killed at last,")
-	out := s.run(s.Router, sstpwarden, "proxy", "--teardown")
+	out := s.Run(s.Router, labtest.Sstpwarden, "proxy", "--teardown")
 	if s.mode == "tproxy" && !strings.Contains(out, "removed IPv4 rule") || s.fail == "closed" && !strings.Contains(out, "removed table inet sstpwarden_proxy") {
 		t.Errorf("--teardown says %q", out)
 	}
 	s.checkClean("after --teardown")
 	s.checkPast("after --teardown", true)
-	if out := s.run(s.Router, sstpwarden, "proxy", "--teardown"); !strings.Contains(out, "nothing to remove") {
+	if out := s.Run(s.Router, labtest.Sstpwarden, "proxy", "--teardown"); !strings.Contains(out, "nothing to remove") {
 		t.Errorf("--teardown once more says %q", out)
 	}
 }
 
 // kill kills the proxy under load, and checks the fail mode.
 func (s *setup) kill(w *warden, when string) {
-	s.t.Helper()
+	s.T.Helper()
 	tr := s.load(netlab.Client4, nil, "http://"+netlab.Server4)
-	s.eventually("there is load", func() bool { return tr.done.Load() > 5 })
-	w.signal(syscall.SIGKILL)
-	w.wait()
+	s.Eventually("there is load", func() bool { return tr.done.Load() > 5 })
+	w.Signal(syscall.SIGKILL)
+	w.Wait()
 	s.checkPast(when, s.fail == "open") // at once
 	_ = tr.stop()                       // its connections may have died with the proxy
 	s.checkOthers(when)
@@ -220,13 +221,13 @@ func TestSetupTwice(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t, "tproxy", "open")
 	w := s.warden(s.args...)
-	_, stderr, err := s.try(s.Router, sstpwarden, "proxy", "--teardown")
-	if status(err) != 1 || !strings.Contains(stderr, "running") {
+	_, stderr, err := s.Try(s.Router, labtest.Sstpwarden, "proxy", "--teardown")
+	if labtest.Status(err) != 1 || !strings.Contains(stderr, "running") {
 		t.Errorf("--teardown: %v, %s", err, stderr)
 	}
 	s.checkTaken("after --teardown of a running proxy", w)
-	_, stderr, err = s.try(s.Router, sstpwarden, "proxy", "--transparent", ":3130", "--mode", "tproxy", "--setup")
-	if status(err) != 1 || stderr == "" {
+	_, stderr, err = s.Try(s.Router, labtest.Sstpwarden, "proxy", "--transparent", ":3130", "--mode", "tproxy", "--setup")
+	if labtest.Status(err) != 1 || stderr == "" {
 		t.Errorf("a second proxy: %v, %s", err, stderr)
 	}
 	s.checkTaken("after a second proxy has tried", w)
@@ -239,7 +240,7 @@ func TestSetupLocal(t *testing.T) {
 	w := s.warden(append(s.args, "--local")...)
 	for _, f := range families {
 		address := net.JoinHostPort(f.server, "80")
-		if strings.Contains(s.run(s.Router, "curl", "--silent", "--fail", "--max-time", "20", "--globoff", "http://"+address+"/whoami"), `"Remote":""`) {
+		if strings.Contains(s.Run(s.Router, "curl", "--silent", "--fail", "--max-time", "20", "--globoff", "http://"+address+"/whoami"), `"Remote":""`) {
 			t.Error("nobody was seen")
 		}
 	}

@@ -28,7 +28,7 @@ func (c *carry) talkers() {
 }
 
 func (l *lab) talker(port string, talk func(*net.TCPConn) error) {
-	ln := l.listen(l.Server, ":"+port)
+	ln := l.Listen(l.Server, ":"+port)
 	go func() {
 		for {
 			conn, err := ln.Accept()
@@ -85,12 +85,12 @@ func talkBinary(conn *net.TCPConn) error {
 
 // reach connects to a port of the server, this way.
 func (c *carry) reach(port string) net.Conn {
-	c.t.Helper()
+	c.T.Helper()
 	conn, err := c.dialTo(net.JoinHostPort(c.f.server, port))
 	if err != nil {
-		c.t.Fatal(err)
+		c.T.Fatal(err)
 	}
-	c.t.Cleanup(func() { _ = conn.Close() })
+	c.T.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
 
@@ -103,21 +103,21 @@ func (c *carry) serverFirst() {
 	c.checkLines(r, conn, "EHLO client.example\r\n", "250 EHLO client.example\r\n")
 	c.checkLines(r, conn, "QUIT\r\n", "221 bye\r\n")
 	if _, err := r.ReadByte(); err != io.EOF {
-		c.t.Errorf("after the end there is %v", err)
+		c.T.Errorf("after the end there is %v", err)
 	}
 }
 
 // checkLines sends all lines but the last, which is what is to come then.
 func (c *carry) checkLines(r *bufio.Reader, conn net.Conn, lines ...string) {
-	c.t.Helper()
+	c.T.Helper()
 	last := len(lines) - 1
 	for _, line := range lines[:last] {
 		if _, err := io.WriteString(conn, line); err != nil {
-			c.t.Fatal(err)
+			c.T.Fatal(err)
 		}
 	}
 	if got, err := r.ReadString('\n'); err != nil || got != lines[last] {
-		c.t.Fatalf("got %q, %v, want %q", got, err, lines[last])
+		c.T.Fatalf("got %q, %v, want %q", got, err, lines[last])
 	}
 }
 
@@ -133,13 +133,13 @@ func (c *carry) binary() {
 	for _, sent := range [][]byte{{0}, noise()[:1<<20], []byte("\x16\x03\x01 not TLS at all"), []byte("GET is no request")} {
 		conn := c.reach(binaryPort)
 		if _, err := conn.Write(sent); err != nil {
-			c.t.Fatal(err)
+			c.T.Fatal(err)
 		}
 		if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
-			c.t.Fatal(err)
+			c.T.Fatal(err)
 		}
 		if got, err := io.ReadAll(conn); err != nil || !bytes.Equal(got, sent) {
-			c.t.Errorf("%q...: %v, %d bytes came back, or others", sent[:1], err, len(got))
+			c.T.Errorf("%q...: %v, %d bytes came back, or others", sent[:1], err, len(got))
 		}
 	}
 }
@@ -159,7 +159,7 @@ func (c *carry) websocket() {
 		location := fmt.Sprintf("%s://%s:%s/websocket", scheme, c.f.name, port[scheme])
 		config, err := websocket.NewConfig(location, "http://"+c.f.name)
 		if err != nil {
-			c.t.Fatal(err)
+			c.T.Fatal(err)
 		}
 		var rw io.ReadWriteCloser = conn
 		if name == "ws without CONNECT" {
@@ -167,17 +167,17 @@ func (c *carry) websocket() {
 		}
 		ws, err := websocket.NewClient(config, rw)
 		if err != nil {
-			c.t.Errorf("%s: %v", name, err)
+			c.T.Errorf("%s: %v", name, err)
 			continue
 		}
 		for _, text := range []string{"hello", strings.Repeat("x", 70_000), ""} {
 			var got string
 			if err := websocket.Message.Send(ws, text); err != nil {
-				c.t.Errorf("%s: %v", name, err)
+				c.T.Errorf("%s: %v", name, err)
 				break
 			}
 			if err := websocket.Message.Receive(ws, &got); err != nil || got != text {
-				c.t.Errorf("%s: %v, %d bytes came back of %d", name, err, len(got), len(text))
+				c.T.Errorf("%s: %v, %d bytes came back of %d", name, err, len(got), len(text))
 				break
 			}
 		}

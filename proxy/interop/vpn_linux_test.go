@@ -1,161 +1,84 @@
 package interop
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
-	"regexp"
 	"strings"
-	"testing"
 
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
-// A vpn is an SSTP server on the lab's server.
+// A vpn is an SSTP server of a lab.
 type vpn struct {
-	lab     *lab
-	profile string
-	tls     string // the highest version, "1.2" or "1.3"
-	host    string
-	port    string
-	behind  bool // something that need not let a client through
-	process *process
-	relay   string // an address on the client that leads here by a plain CONNECT
-}
-
-func (v *vpn) String() string { return v.profile + " TLS " + v.tls + " port " + v.port }
-
-// serves says whether a client's profile can come to a tunnel with this server:
-// windows7 has no TLS 1.2, and mihomo does not send the Call Connected that RRAS
-// waits for.
-func (v *vpn) serves(client string) bool {
-	switch client {
-	case "windows7":
-		return v.tls == "1.2" && v.profile != "rras"
-	case "mihomo":
-		return v.profile != "rras"
-	}
-	return true
+	*labtest.VPN
+	lab    *lab
+	behind bool   // something that need not let a client through
+	relay  string // an address on the client that leads here by a plain CONNECT
 }
 
 // vpns are the servers that clients dial, each at an address of its own.
-var vpns = []vpn{
-	{profile: "softether", tls: "1.3", host: "10.2.0.11", port: "443"},
-	{profile: "softether", tls: "1.2", host: "10.2.0.12", port: "4443"},
-	{profile: "rras", tls: "1.3", host: "10.2.0.13", port: "8443"},
-	{profile: "rras", tls: "1.2", host: "10.2.0.14", port: "443"},
-	{profile: "accel", tls: "1.3", host: "fd00:2::15", port: "992"},
-	{profile: "mikrotik", tls: "1.2", host: "10.2.0.16", port: "443"},
+var vpns = []labtest.VPN{
+	{Profile: "softether", TLS: "1.3", Host: "10.2.0.11", Port: "443"},
+	{Profile: "softether", TLS: "1.2", Host: "10.2.0.12", Port: "4443"},
+	{Profile: "rras", TLS: "1.3", Host: "10.2.0.13", Port: "8443"},
+	{Profile: "rras", TLS: "1.2", Host: "10.2.0.14", Port: "443"},
+	{Profile: "accel", TLS: "1.3", Host: "fd00:2::15", Port: "992"},
+	{Profile: "mikrotik", TLS: "1.2", Host: "10.2.0.16", Port: "443"},
 }
 
 // vpns starts these servers.
-func (l *lab) vpns(list ...vpn) []*vpn {
-	l.t.Helper()
+func (l *lab) vpns(list ...labtest.VPN) []*vpn {
+	l.T.Helper()
 	var all []*vpn
 	for _, v := range list {
 		all = append(all, l.vpn(v))
 	}
-	for _, v := range all {
-		v.process.waitFor(`"event":"listening"`)
-	}
 	return all
 }
 
-func (l *lab) vpn(v vpn, more ...string) *vpn {
-	l.t.Helper()
-	v.lab = l
+// vpn starts a server at an address that it is given for that.
+func (l *lab) vpn(v labtest.VPN) *vpn {
+	l.T.Helper()
 	prefix := "/24"
-	if strings.Contains(v.host, ":") {
+	if strings.Contains(v.Host, ":") {
 		prefix = "/64"
 	}
-	if err := l.Server.Address(netlab.Uplink, v.host+prefix); err != nil {
-		l.t.Fatal(err)
+	if err := l.Server.Address(netlab.Uplink, v.Host+prefix); err != nil {
+		l.T.Fatal(err)
 	}
-	args := []string{
-		sstplab, "serve", "--listen", net.JoinHostPort(v.host, v.port), "--net", "user", "--user", "alice:secret", "--json",
-		"--profile", v.profile, "--cert", shared.cert, "--key", shared.key, "--run-as", "root",
-	}
-	if v.tls == "1.2" {
-		args = append(args, "--tls-min", "1.0", "--tls-max", "1.2")
-	}
-	v.process = l.start(l.Server, "vpn-"+strings.ReplaceAll(v.host, ":", "."), append(args, more...)...)
-	return &v
-}
-
-// A lab's event of sstplab.
-type happening struct {
-	Event, Step, Error, User, Version string
-	PacketsIn                         int `json:"packets_in"`
-	PacketsOut                        int `json:"packets_out"`
-}
-
-func happenings(t *testing.T, text string) []happening {
-	t.Helper()
-	var all []happening
-	for line := range strings.Lines(text) {
-		var h happening
-		if !strings.HasPrefix(line, "{") || !strings.HasSuffix(line, "\n") {
-			continue
-		}
-		if err := json.Unmarshal([]byte(line), &h); err != nil {
-			t.Fatalf("%v: %s", err, line)
-		}
-		all = append(all, h)
-	}
-	return all
+	return &vpn{VPN: l.VPN(v), lab: l}
 }
 
 // An outcome is how an attempt to use a tunnel ended.
 type outcome struct {
-	status        int
-	step          string // the client's, at which it failed
-	words         string // the client's
-	tls           string
+	labtest.Call
 	authenticated bool // the client's response has arrived, and was right
 	packets       int  // of IP, that came out of the tunnel at either end
-	checked       bool // a page came through the tunnel
 	reached       bool // the server
 }
-
-var failedStep = regexp.MustCompile(`(?m)^sstplab: (\w+): `)
 
 // call dials the server with a program that fetches a page through the tunnel, and
 // says how that ended. A server is called by one client at a time.
 func (v *vpn) call(profile string, to string, more ...string) outcome {
 	l := v.lab
-	l.t.Helper()
-	begin := len(v.process.text())
-	args := append([]string{
-		sstplab, "dial", "sstp://alice:secret@" + to, "--json", "--net", "user", "--insecure", "--profile", profile,
-		"--check", "http://" + netlab.Server4 + "/small/1000", "--timeout", "30s",
-	}, more...)
-	stdout, stderr, err := l.try(l.Client, args...)
-	o := outcome{status: status(err), words: strings.TrimSpace(stderr)}
-	if m := failedStep.FindStringSubmatch(stderr); m != nil {
-		o.step = m[1]
-	}
-	for _, h := range happenings(l.t, stdout) {
-		o.packets += h.PacketsIn
-		switch h.Event {
-		case "tls":
-			o.tls, o.reached = h.Version, true
-		case "check":
-			o.checked = true
-		}
-	}
+	l.T.Helper()
+	begin := len(v.Text())
+	o := outcome{Call: v.Call(l.Client, profile, to, "http://"+netlab.Server4+"/small/1000", more...)}
+	o.packets, o.reached = o.Packets, o.TLS != ""
 	if !o.reached || v.behind {
 		return o
 	}
-	l.eventually(fmt.Sprintf("%s notices the end of the call of %s:\n%s", v, profile, stderr), func() bool {
-		for _, h := range happenings(l.t, v.process.text()[begin:]) {
+	l.Eventually(fmt.Sprintf("%s notices the end of the call of %s:\n%s", v, profile, o.Words), func() bool {
+		for _, h := range labtest.Happenings(l.T, v.Text()[begin:]) {
 			if h.Event == "failed" || h.Event == "disconnected" {
 				return true
 			}
 		}
 		return false
 	})
-	for _, h := range happenings(l.t, v.process.text()[begin:]) {
+	for _, h := range labtest.Happenings(l.T, v.Text()[begin:]) {
 		o.packets += h.PacketsIn
 		o.authenticated = o.authenticated || h.Event == "authenticated"
 	}
@@ -168,7 +91,7 @@ func (v *vpn) relayed() string {
 	if v.relay != "" {
 		return v.relay
 	}
-	ln := v.lab.listen(v.lab.Client, "127.0.0.1:0")
+	ln := v.lab.Listen(v.lab.Client, "127.0.0.1:0")
 	v.relay = ln.Addr().String()
 	go func() {
 		for {
@@ -189,7 +112,7 @@ func (v *vpn) relayOne(client net.Conn) {
 		return
 	}
 	defer server.Close()
-	if connectVia(server, net.JoinHostPort(v.host, v.port)) != nil {
+	if connectVia(server, net.JoinHostPort(v.Host, v.Port)) != nil {
 		return
 	}
 	both(client, server)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // A way is how a client's connections come to the proxy.
@@ -59,7 +60,7 @@ is_sstp if input.detection.verdict in {"suspected", "confirmed"}
 // passage makes a lab and starts the proxy there.
 func (w way) passage(t *testing.T, programs ...string) *passage {
 	t.Helper()
-	p := &passage{lab: newLab(t, programs...), way: w, ca: shared.ca}
+	p := &passage{lab: newLab(t, programs...), way: w, ca: labtest.Shared.CA}
 	p.warden = p.lab.warden(p.flags()...)
 	return p
 }
@@ -81,17 +82,17 @@ func (p *passage) flags() []string {
 // opening are the flags of a proxy that opens all TLS. Its clients trust the
 // authority that is made for it.
 func (p *passage) opening() []string {
-	p.t.Helper()
-	dir := filepath.Join(p.dir, "ca")
-	p.run(p.Router, sstpwarden, "ca", "init", "--dir", dir)
-	p.ca = p.file("opened.pem", p.run(p.Router, sstpwarden, "ca", "export", "--dir", dir))
+	p.T.Helper()
+	dir := filepath.Join(p.Dir, "ca")
+	p.Run(p.Router, labtest.Sstpwarden, "ca", "init", "--dir", dir)
+	p.ca = p.File("opened.pem", p.Run(p.Router, labtest.Sstpwarden, "ca", "export", "--dir", dir))
 	if p.mode != "explicit" {
-		p.run(p.Router, "chown", "-R", "nobody", dir) // who may have to read it again
+		p.Run(p.Router, "chown", "-R", "nobody", dir) // who may have to read it again
 	}
-	set := filepath.Join(p.dir, "policies")
-	p.run(p.Router, sstpwarden, "policy", "init", set)
-	p.file("policies/sstp/decision.rego", openAll)
-	config := p.file("opening.yaml", fmt.Sprintf("proxy: {intercept: {ca: %s, roots: %s}}\npolicy: {dir: %s}\n", dir, shared.ca, set))
+	set := filepath.Join(p.Dir, "policies")
+	p.Run(p.Router, labtest.Sstpwarden, "policy", "init", set)
+	p.File("policies/sstp/decision.rego", openAll)
+	config := p.File("opening.yaml", fmt.Sprintf("proxy: {intercept: {ca: %s, roots: %s}}\npolicy: {dir: %s}\n", dir, labtest.Shared.CA, set))
 	return []string{"--config", config}
 }
 
@@ -137,20 +138,20 @@ type family struct {
 }
 
 var families = map[string]family{
-	"IPv4": {name: web4Name, client: netlab.Client4, server: netlab.Server4, router: netlab.Outside4},
-	"IPv6": {name: web6Name, client: netlab.Client6, server: netlab.Server6, router: netlab.Outside6},
+	"IPv4": {name: labtest.Web4Name, client: netlab.Client4, server: netlab.Server4, router: netlab.Outside4},
+	"IPv6": {name: labtest.Web6Name, client: netlab.Client6, server: netlab.Server6, router: netlab.Outside6},
 }
 
 // roots are those that clients trust.
 func (p *passage) roots() *x509.CertPool {
-	p.t.Helper()
+	p.T.Helper()
 	pem, err := os.ReadFile(p.ca)
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		p.t.Fatalf("%s holds no certificate", p.ca)
+		p.T.Fatalf("%s holds no certificate", p.ca)
 	}
 	return pool
 }

@@ -18,6 +18,8 @@ import (
 	"sync"
 	"time"
 
+	"sstpwarden/pcaps/netlab/labtest"
+
 	"golang.org/x/net/websocket"
 )
 
@@ -54,23 +56,23 @@ type web struct {
 type seer struct{ Remote, Proto, Host, Server, Via, UserAgent string }
 
 func (l *lab) web() *web {
-	l.t.Helper()
+	l.T.Helper()
 	w := l.plainWeb()
-	w.serve(":443", &tls.Config{Certificates: []tls.Certificate{shared.leaf}, NextProtos: []string{"h2", "http/1.1"}})
-	w.serve(":8443", &tls.Config{Certificates: []tls.Certificate{shared.leaf}, NextProtos: []string{"http/1.1"}})
+	w.serve(":443", &tls.Config{Certificates: []tls.Certificate{labtest.Shared.Leaf}, NextProtos: []string{"h2", "http/1.1"}})
+	w.serve(":8443", &tls.Config{Certificates: []tls.Certificate{labtest.Shared.Leaf}, NextProtos: []string{"http/1.1"}})
 	return w
 }
 
 // plainWeb is on port 80 alone, and leaves the others to others.
 func (l *lab) plainWeb() *web {
-	l.t.Helper()
+	l.T.Helper()
 	w := &web{lab: l, gates: map[string]chan struct{}{}, seen: map[string]int{}}
 	w.serve(":80", nil)
 	return w
 }
 
 func (w *web) serve(address string, config *tls.Config) {
-	ln := w.lab.listen(w.lab.Server, address)
+	ln := w.lab.Listen(w.lab.Server, address)
 	s := &http.Server{
 		Handler: w.handler(), TLSConfig: config, ErrorLog: log.New(io.Discard, "", 0),
 		ReadHeaderTimeout: time.Minute, ConnState: w.count,
@@ -83,7 +85,7 @@ func (w *web) serve(address string, config *tls.Config) {
 	} else {
 		go func() { _ = s.ServeTLS(ln, "", "") }()
 	}
-	w.lab.t.Cleanup(func() { _ = s.Close() })
+	w.lab.T.Cleanup(func() { _ = s.Close() })
 }
 
 func (w *web) count(conn net.Conn, state http.ConnState) {
@@ -131,7 +133,7 @@ func (w *web) handler() http.Handler {
 	mux.HandleFunc("POST /sum", sumUp)
 	mux.HandleFunc("GET /trailers", trailers)
 	mux.HandleFunc("GET /events/{name}", w.events)
-	mux.HandleFunc("GET /page", page)
+	mux.HandleFunc("GET /page", page())
 	mux.Handle("GET /websocket", websocket.Server{Handler: echo})
 	return mux
 }
@@ -194,7 +196,7 @@ func (w *web) events(rw http.ResponseWriter, r *http.Request) {
 	select {
 	case <-w.gate(r.PathValue("name")):
 		fmt.Fprint(rw, "data: second\n\n")
-	case <-time.After(patience):
+	case <-time.After(labtest.Patience):
 		fmt.Fprint(rw, "data: nobody saw the first\n\n")
 	}
 }
@@ -211,10 +213,10 @@ func echo(ws *websocket.Conn) {
 
 // noiseFile is a file of noise to be uploaded.
 func (l *lab) noiseFile(n int) string {
-	l.t.Helper()
-	path := filepath.Join(l.dir, "noise-"+strconv.Itoa(n))
+	l.T.Helper()
+	path := filepath.Join(l.Dir, "noise-"+strconv.Itoa(n))
 	if err := os.WriteFile(path, noise()[:n], 0o644); err != nil {
-		l.t.Fatal(err)
+		l.T.Fatal(err)
 	}
 	return path
 }

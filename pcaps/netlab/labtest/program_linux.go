@@ -1,6 +1,7 @@
-package interop
+package labtest
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"runtime"
@@ -10,16 +11,21 @@ import (
 	"sstpwarden/pcaps/netlab"
 )
 
-// A program is one on a host of a lab. Of the methods of exec.Cmd, those of program
-// are to be used to start it.
-type program struct {
+// A Program is one on a host of a lab. Of the methods of exec.Cmd, Start and Run are to
+// be used to start it.
+type Program struct {
 	*exec.Cmd
 	host   *netlab.Host
 	mounts *os.File
 }
 
+// Command is exec.CommandContext on a host of the lab.
+func (l *Lab) Command(ctx context.Context, h *netlab.Host, args ...string) *Program {
+	return &Program{exec.CommandContext(ctx, args[0], args[1:]...), h, l.mounts}
+}
+
 // Start is that of exec.Cmd.
-func (p *program) Start() error {
+func (p *Program) Start() error {
 	return p.host.Do(func() error { // on a thread that ends with it
 		if err := unix.Unshare(unix.CLONE_FS); err != nil {
 			return os.NewSyscallError("unshare", err)
@@ -32,7 +38,7 @@ func (p *program) Start() error {
 }
 
 // Run is that of exec.Cmd.
-func (p *program) Run() error {
+func (p *Program) Run() error {
 	if err := p.Start(); err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package interop
+package labtest
 
 import (
 	"crypto/ecdsa"
@@ -17,17 +17,24 @@ import (
 	"sstpwarden/pcaps/netlab"
 )
 
-// A pki is an authority and the one certificate that all servers have.
-type pki struct {
-	ca, cert, key string // files, PEM
-	pool          *x509.CertPool
-	leaf          tls.Certificate
+// A PKI is an authority and the one certificate that all servers have, for all names
+// and addresses of a lab's server.
+type PKI struct {
+	CA, Cert, Key string // files, PEM
+	Pool          *x509.CertPool
+	Leaf          tls.Certificate
 }
 
-// webName is in the certificate, beside the server's addresses.
-const webName = "web.example"
+// Names of servers, in every lab's hosts file. The first two have addresses of both
+// families.
+const (
+	WebName  = "web.example"
+	VPNName  = "vpn.example"
+	Web4Name = "web4.example"
+	Web6Name = "web6.example"
+)
 
-func newPKI(dir string) (*pki, error) {
+func newPKI(dir string) (*PKI, error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -46,11 +53,11 @@ func newPKI(dir string) (*pki, error) {
 		return nil, err
 	}
 	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: webName}, NotBefore: begin, NotAfter: end,
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: WebName}, NotBefore: begin, NotAfter: end,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames: []string{webName},
+		DNSNames: []string{WebName, Web4Name, Web6Name, VPNName, "localhost"},
 	}
-	for _, a := range []string{netlab.Server4, netlab.Server4b, netlab.Server6, netlab.Server6b} {
+	for _, a := range []string{netlab.Server4, netlab.Server4b, netlab.Server6, netlab.Server6b, "127.0.0.1"} {
 		leaf.IPAddresses = append(leaf.IPAddresses, net.ParseIP(a))
 	}
 	der, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
@@ -61,20 +68,23 @@ func newPKI(dir string) (*pki, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pki{
-		ca: filepath.Join(dir, "ca.pem"), cert: filepath.Join(dir, "web.pem"), key: filepath.Join(dir, "web.key"),
-		pool: x509.NewCertPool(),
-		leaf: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
+	p := &PKI{
+		CA: filepath.Join(dir, "ca.pem"), Cert: filepath.Join(dir, "web.pem"), Key: filepath.Join(dir, "web.key"),
+		Pool: x509.NewCertPool(),
+		Leaf: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
 	}
 	for _, f := range []struct {
 		name, kind string
 		der        []byte
-	}{{p.ca, "CERTIFICATE", caDER}, {p.cert, "CERTIFICATE", der}, {p.key, "PRIVATE KEY", keyDER}} {
+	}{{p.CA, "CERTIFICATE", caDER}, {p.Cert, "CERTIFICATE", der}, {p.Key, "PRIVATE KEY", keyDER}} {
 		if err := os.WriteFile(f.name, pem.EncodeToMemory(&pem.Block{Type: f.kind, Bytes: f.der}), 0o644); err != nil {
 			return nil, err
 		}
 	}
-	pem, err := os.ReadFile(p.ca)
-	p.pool.AppendCertsFromPEM(pem)
-	return p, err
+	parsed, err := x509.ParseCertificate(caDER)
+	if err != nil {
+		return nil, err
+	}
+	p.Pool.AddCert(parsed)
+	return p, nil
 }
