@@ -74,9 +74,6 @@ func TestRun(t *testing.T) {
 // detection without keys is measured and not asserted, but with keys all but TLS in TLS
 // are recognised.
 func TestEachTransform(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it runs all transforms")
-	}
 	var cells []Cell
 	for _, tr := range Transforms() {
 		c := cell("windows", "rras", "1.3", tr.Name, Direct, "")
