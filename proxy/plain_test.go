@@ -617,6 +617,7 @@ func TestAfterOrdinaryRequests(t *testing.T) {
 				if resp, _ := ask(t, conn, tt.head); resp.StatusCode != tt.status {
 					t.Errorf("answered %s", resp.Status)
 				}
+				_ = conn.Close() // or the proxy waits for that
 				if e := l.told(t); e.Proxy.End != event.EndDropped || e.Proxy.Spliced || !e.Decision.Enforced {
 					t.Errorf("event %+v %+v", e.Proxy, e.Decision)
 				}
@@ -698,6 +699,7 @@ func TestClearTunnel(t *testing.T) {
 				if bytes.Contains(b, sstpAck) {
 					t.Errorf("the client got the server's acknowledgement")
 				}
+				_ = conn.Close() // or the proxy waits for that
 				e := l.told(t)
 				t.Logf("%s %s, %d: %+v", e.Detection.Verdict, e.Detection.Kind, e.Detection.Score, e.Proxy)
 				if e.Proxy.End != event.EndDropped || e.Decision.Action != "drop" || e.Proxy.Spliced {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -32,13 +33,19 @@ type vpn struct {
 	packets atomic.Int64 // IP packets that came out of tunnels
 }
 
+// vpnCertificate is what all these servers have: making a key of RSA takes longer than a
+// call.
+var vpnCertificate = sync.OnceValues(func() (tls.Certificate, error) {
+	return sstpref.SelfSigned(time.Now(), false, "vpn.example", "127.0.0.1")
+})
+
 func newVPN(t testing.TB, name string, version uint16) *vpn {
 	t.Helper()
 	p, err := profile.ServerByName(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, err := sstpref.SelfSigned(time.Now(), false, "vpn.example", "127.0.0.1")
+	cert, err := vpnCertificate()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,10 +196,12 @@ func TestVersionHeader(t *testing.T) {
 	for _, field := range []string{"SSTPVERSION: 1.0", "SSTP_VERSION: 1.0", "sstp-version: 2", "SstpVersion:1.0"} {
 		t.Run(field, func(t *testing.T) {
 			l := run(t, dropping, nil)
-			resp, _ := ask(t, dialLab(t, l), fmt.Sprintf("CONNECT %s HTTP/1.1\r\n%s\r\n\r\n", ln.Addr(), field))
+			conn := dialLab(t, l)
+			resp, _ := ask(t, conn, fmt.Sprintf("CONNECT %s HTTP/1.1\r\n%s\r\n\r\n", ln.Addr(), field))
 			if resp.StatusCode != http.StatusForbidden {
 				t.Errorf("answered %s", resp.Status)
 			}
+			_ = conn.Close() // or the proxy waits for that
 			e := l.told(t)
 			if e.Detection.Verdict != inspect.VerdictConfirmed || e.Detection.Kind != inspect.KindAttempt || e.Connect.Status != 403 ||
 				e.Decision.Action != "drop" || !e.Decision.Enforced || e.Proxy.End != event.EndDropped {
