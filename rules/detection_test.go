@@ -3,6 +3,7 @@ package rules_test
 import (
 	"math/rand/v2"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -58,14 +59,18 @@ var tunnels = []conversation{
 		c(201), s(123), c(14), s(20), c(14), s(20), c(14), s(20), c(14), s(20))},
 }
 
+// builtin is the set that is built in, read once.
+var builtin = sync.OnceValue(rules.Default)
+
 func inspector(t testing.TB) *inspect.Inspector {
 	t.Helper()
-	return inspect.NewInspector(inspect.Options{Rules: rules.Default()})
+	return inspect.NewInspector(inspect.Options{Rules: builtin()})
 }
 
 // TestTunnels wants every tunnel suspected, whatever the cipher and however
 // its writes are cut into records.
 func TestTunnels(t *testing.T) {
+	t.Parallel()
 	in := inspector(t)
 	for _, tunnel := range tunnels {
 		for _, cipher := range ciphers {
@@ -150,6 +155,7 @@ func chatter(r *rand.Rand) []write {
 // short messages for ever. Of the TLS connections of the captures that the
 // rules were tried on, fewer than one in a hundred begins so.
 func TestChatter(t *testing.T) {
+	t.Parallel()
 	in := inspector(t)
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, cipher := range ciphers {
@@ -203,7 +209,7 @@ func TestProbe(t *testing.T) {
 
 // remembering gives an Inspector that knows of other connections.
 func remembering() *inspect.Inspector {
-	return inspect.NewInspector(inspect.Options{Rules: rules.Default(), Memory: inspect.NewMemory(inspect.MemoryOptions{})})
+	return inspect.NewInspector(inspect.Options{Rules: builtin(), Memory: inspect.NewMemory(inspect.MemoryOptions{})})
 }
 
 // nth gives the ends and the start of a client's nth connection to a server.
@@ -215,6 +221,7 @@ func nth(n int) (inspect.FlowKey, time.Time) {
 // TestAgainAndAgain wants sessions that are not enough for a case alone to be
 // one together, from the third on.
 func TestAgainAndAgain(t *testing.T) {
+	t.Parallel()
 	alone := inspector(t)
 	weak := 0
 	for _, tunnel := range tunnels {
@@ -282,6 +289,7 @@ func protocol(r *rand.Rand) func() []write {
 // TestChatter, where a server is talked to eight times in a protocol that is
 // the worst to be had.
 func TestChatterAgainAndAgain(t *testing.T) {
+	t.Parallel()
 	alone := inspector(t)
 	for _, cipher := range []cipherCase{ciphers[1], ciphers[5]} {
 		r := rand.New(rand.NewPCG(3, 4))

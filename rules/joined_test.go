@@ -78,6 +78,7 @@ func socket(r *rand.Rand) []write {
 // TestSockets bounds the false alarms among upgraded connections of which every
 // one speaks in short messages for ever, and none names a protocol in ALPN.
 func TestSockets(t *testing.T) {
+	t.Parallel()
 	in := inspector(t)
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, cipher := range ciphers {
