@@ -131,7 +131,7 @@ func (v *VPN) Call(from *netlab.Host, client, to, page string, more ...string) C
 	l.T.Helper()
 	timeout := "20s"
 	if v.Reach(client) == Unseen {
-		timeout = "3s" // nothing else ends it
+		timeout = "10s" // nothing else may end it
 	}
 	args := append([]string{
 		Sstplab, "dial", "sstp://alice:secret@" + to, "--json", "--net", "user", "--insecure", "--profile", client,
