@@ -34,19 +34,17 @@ mkdir -p run/lock run/netns
 mount -t 9p -o "$share" out out || give_up "no /out"
 mount -t 9p -o "ro,cache=loose,$share" modules lib/modules || give_up "no modules"
 
-# The kernel loads modules by itself from what is its own root: this one.
-printf '#!/bin/busybox sh\nexec /bin/busybox chroot /new /sbin/modprobe "$@"\n' >/modprobe
-chmod +x /modprobe
-echo /modprobe >/proc/sys/kernel/modprobe
 echo 3 >/proc/sys/kernel/printk
 
-stty -F /dev/ttyS1 raw
-chroot /new /bin/bash -c '
+# The tree becomes the root of all: the kernel's, which loads modules by itself from
+# there, and that of mount namespaces to come.
+exec switch_root /new /bin/bash -c '
 	export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
 	ip link set lo up
 	modprobe -a ppp_generic ppp_async tun sch_netem
-	cd /out && bash /out/script </dev/null >/dev/ttyS1 2>&1
+	stty -F /dev/ttyS1 raw
+	(cd /out && exec bash /out/script) </dev/null >/dev/ttyS1 2>&1
 	echo $? >/out/status
-	sync'
-stty -F /dev/ttyS1 raw # waits until all of it is out
-poweroff -f
+	sync
+	stty -F /dev/ttyS1 raw # waits until all of it is out
+	busybox poweroff -f'
