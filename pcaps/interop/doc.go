@@ -8,12 +8,12 @@
 //	go test -tags interop -count=1 -v ./pcaps/interop
 //
 // pppd needs a kernel with PPP, which build machines and containers seldom
-// have. So the test binary boots one, see package uml, and runs itself inside;
-// tests whose names begin with TestStock run on Debian's own, see package stock:
-// what -run, -v and -count say holds there, and results come out as from any
-// other test. Each test makes network namespaces with an emulated delay
-// between client and server and an office behind the server that only the
-// tunnel leads to.
+// have. So the test binary boots some, see package uml, and runs itself inside with a
+// share of the tests each; those whose names begin with TestStock run on Debian's
+// own kernel, see package stock, at the same time. What -run, -v and -count say holds
+// there, and results come out as from any other test, those of one machine after
+// another's. Each test makes network namespaces with an emulated delay between client
+// and server and an office behind the server that only the tunnel leads to.
 //
 // The logs of all programs, a capture of what the client sends and the secrets
 // to open it with are left in bin/interop when a test fails, or if the

@@ -16,9 +16,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"sstpwarden/pcaps/interop/stock"
-	"sstpwarden/pcaps/interop/uml"
 )
 
 // roleVariable tells a run of this binary what it is: nothing for the run that
@@ -79,29 +76,11 @@ func runGuest(ctx context.Context) (int, error) {
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	of, err := testsOf(ctx)
+	names, err := testsAskedFor(ctx)
 	if err != nil {
 		return 0, err
 	}
-	status := 0
-	for _, g := range []struct {
-		name string
-		env  string
-		skip []string
-		run  func(context.Context, string) (int, error)
-	}{
-		{"User-Mode Linux", "", of.stock, (&uml.Machine{Dir: dir, Output: os.Stdout}).Run},
-		{"Debian's kernel", slowVariable + "=1 ", of.others, (&stock.Machine{Dir: dir, Kernel: filepath.Join(dir, "..", "kernel"), Output: os.Stdout}).Run},
-	} {
-		if !anyLeft(of, g.skip) {
-			continue
-		}
-		began := time.Now()
-		skip := "'-test.skip=^(" + strings.Join(g.skip, "|") + ")$'"
-		got, runErr := g.run(ctx, fmt.Sprintf("%s%s=%s exec ./interop.test %s %s\n", g.env, roleVariable, roleGuest, strings.Join(args, " "), skip))
-		fmt.Fprintf(os.Stderr, "interop: %s ran for %.0f s\n", g.name, time.Since(began).Seconds())
-		status, err = max(status, got), errors.Join(err, runErr)
-	}
+	status, err := runGuests(ctx, dir, args, names)
 	if err == nil && status == 0 && os.Getenv("INTEROP_KEEP") == "" {
 		return 0, os.RemoveAll(dir)
 	}
@@ -109,11 +88,8 @@ func runGuest(ctx context.Context) (int, error) {
 	return status, err
 }
 
-// tests are the names of those that were asked for, by where they run.
-type tests struct{ stock, others []string }
-
-// testsOf asks this binary which of its tests were asked for.
-func testsOf(ctx context.Context) (tests, error) {
+// testsAskedFor asks this binary for the names of its tests that are to run.
+func testsAskedFor(ctx context.Context) ([]string, error) {
 	pattern := flag.Lookup("test.run").Value.String()
 	if top, _, nested := strings.Cut(pattern, "/"); nested {
 		pattern = top
@@ -123,21 +99,10 @@ func testsOf(ctx context.Context) (tests, error) {
 	}
 	out, err := exec.CommandContext(ctx, os.Args[0], "-test.list="+pattern).Output()
 	if err != nil {
-		return tests{}, fmt.Errorf("listing the tests: %w", err)
+		return nil, fmt.Errorf("listing the tests: %w", err)
 	}
-	var all tests
-	for name := range strings.FieldsSeq(string(out)) {
-		if strings.HasPrefix(name, stockPrefix) {
-			all.stock = append(all.stock, name)
-		} else {
-			all.others = append(all.others, name)
-		}
-	}
-	return all, nil
+	return strings.Fields(string(out)), nil
 }
-
-// anyLeft says whether there are tests besides those.
-func anyLeft(all tests, skip []string) bool { return len(all.stock)+len(all.others) > len(skip) }
 
 // prepare makes the folder that the guest shares and puts the binaries there.
 func prepare(ctx context.Context) (dir string, err error) {

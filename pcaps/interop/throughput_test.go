@@ -13,8 +13,9 @@ import (
 )
 
 // TestThroughput reports how fast TCP is through a tunnel, by who carries it. One
-// processor is both ends and all between, and the figures are for comparing with
-// each other only.
+// processor is both ends and all between, and other machines have theirs at the same
+// time unless -run asks for this test alone: the figures are for comparing with each
+// other only.
 func TestThroughput(t *testing.T) {
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', tabwriter.AlignRight)
