@@ -56,7 +56,7 @@ func TestIdleTunnels(t *testing.T) {
 	l := newLab(t)
 	config := l.File("limits.yaml", "proxy:\n  limits: {connections: 30000, per_client: 30000}\n")
 	w := l.warden(append(explicit(), "--config", config)...)
-	n := tunnelsForFiles(t) / len(idleKinds)
+	n := (tunnelsForFiles(t) + len(idleKinds) - 1) / len(idleKinds)
 	var all []net.Conn
 	for _, kind := range idleKinds {
 		s, err := kind.script()
