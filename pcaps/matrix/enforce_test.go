@@ -2,7 +2,6 @@ package matrix
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"testing"
@@ -11,11 +10,7 @@ import (
 // What is built cuts tunnels and lets all else pass, as another vendor's box would be
 // started; without root the routed paths say what they need.
 func TestEnforced(t *testing.T) {
-	warden := filepath.Join(t.TempDir(), "sstpwarden")
-	build := exec.Command("go", "build", "-o", warden, "sstpwarden/cmd/sstpwarden")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	warden := built(t, "sstpwarden")
 	var cells []Cell
 	for _, path := range []string{"explicit", "opened", "transparent", "router"} {
 		transforms, scenario := []string{None, "hello-both", "headers-extra"}, "grpc-stream"
