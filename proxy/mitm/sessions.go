@@ -11,11 +11,15 @@ import (
 
 const (
 	// sessionEntries is how many servers each of the two generations has.
-	sessionEntries = 512
-	// sessionTickets is how many tickets there are for one of them: what a
-	// browser opens at a time. A ticket takes some 5 KiB, of which the certificates
-	// are most and shared.
-	sessionTickets = 8
+	sessionEntries = 256
+	// sessionTickets is how many tickets there are for one of them, one for each
+	// connection that is opened at a time.
+	sessionTickets = 16
+	// maxTicket and maxSessionChain are the longest that are remembered, in bytes.
+	// Usual tickets have some 200 bytes, and usual chains some 4 KiB, of which there
+	// is one for each server: all take a few MiB, and never more than 50 or so.
+	maxTicket       = 2 << 10
+	maxSessionChain = 16 << 10
 )
 
 // Sessions remember what servers gave to resume a session with (RFC 8446, Section
@@ -104,6 +108,13 @@ func (r *resumption) Get(string) (*tls.ClientSessionState, bool) {
 // certificate was verified, in TLS 1.3 by whoever reads from the connection.
 func (r *resumption) Put(_ string, state *tls.ClientSessionState) {
 	if state == nil || r.up.VerifyErr != nil || len(r.up.Chain) == 0 || r.up.WantsClientCertificate {
+		return
+	}
+	length := 0
+	for _, cert := range r.up.Chain {
+		length += len(cert.Raw)
+	}
+	if ticket, _, err := state.ResumptionState(); err != nil || len(ticket) > maxTicket || length > maxSessionChain {
 		return
 	}
 	if !r.up.resumed { // else the server has shown nothing anew

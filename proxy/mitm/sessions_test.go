@@ -143,6 +143,29 @@ func TestSessionsOfNobody(t *testing.T) {
 	}
 }
 
+// TestSessionsTooLong forgets what takes too much.
+func TestSessionsTooLong(t *testing.T) {
+	long := server(host, host)
+	for i := range 600 {
+		long.DNSNames = append(long.DNSNames, fmt.Sprintf("a-name-that-is-long-%d.%s", i, host))
+	}
+	for name, config := range map[string]*tls.Config{
+		"chain": {Certificates: []tls.Certificate{chain(sign(long, testPKI().above, ecKey()), testPKI().above)}},
+		"ticket": {WrapSession: func(tls.ConnectionState, *tls.SessionState) ([]byte, error) {
+			return make([]byte, maxTicket+1), nil
+		}},
+	} {
+		server := newResumer(t, config)
+		o := UpstreamOptions{Roots: pool(testPKI().root.cert), Sessions: new(Sessions)}
+		if _, up := server.visit(t, o); up.VerifyErr != nil {
+			t.Error(up.VerifyErr)
+		}
+		if len(o.Sessions.newer) > 0 {
+			t.Errorf("%s: remembered", name)
+		}
+	}
+}
+
 // TestSessionsBounded gives the latest sessions once each, and keeps no more than
 // there is room for.
 func TestSessionsBounded(t *testing.T) {
