@@ -6,17 +6,19 @@ GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME      ?= 60s
 PGO           := cmd/sstpwarden/audit.pgo
 
+# ENOUGH fails if bin/cover.out says that too little of inspect/ is covered.
+ENOUGH = $(GO) tool cover -func=$(BIN)/cover.out | awk '/^total:/ {print "inspect: " $$3; if ($$3+0 < 85) {print "below 85 %"; exit 1}}'
+
 export GOFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test interop lint fmt cover fuzz golden bench pgo clean
+.PHONY: help build demo test race interop lint fmt cover fuzz golden bench pgo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/sstpwarden and bin/sstplab
-	CGO_ENABLED=0 $(GO) build -trimpath -pgo=$(PGO) -o $(BIN)/sstpwarden ./cmd/sstpwarden
-	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/sstplab ./cmd/sstplab
+	CGO_ENABLED=0 $(GO) build -trimpath -pgo=$(PGO) -o $(BIN)/ ./cmd/sstpwarden ./cmd/sstplab
 
 demo: build ## audit the captures that come with the source
 	$(BIN)/sstpwarden audit --keylog pcaps/testdata/demo.keys pcaps/testdata
@@ -24,11 +26,18 @@ demo: build ## audit the captures that come with the source
 test: ## all tests
 	CGO_ENABLED=0 $(GO) test ./...
 
-interop: ## the SSTP endpoint and the inspector against sstpc, pppd and squid in virtual machines (root, Debian)
-	CGO_ENABLED=0 $(GO) test -tags interop -count=1 -v -p 1 -timeout 25m ./pcaps/interop/...
+race: ## all tests but those of built programs under the race detector, and coverage as with cover
+	@mkdir -p $(BIN)
+	CGO_ENABLED=1 $(GO) test -race -vet=off -timeout 20m -coverpkg=./inspect/... -coverprofile=$(BIN)/cover.out ./inspect/... ./pcaps/...
+	CGO_ENABLED=1 $(GO) test -race -vet=off -timeout 20m $$($(GO) list ./... | grep -v -e /interop -e '^sstpwarden/inspect' -e '^sstpwarden/pcaps')
+	@$(ENOUGH)
+
+interop: build ## the built programs against sstpc, pppd and squid in virtual machines (root, Debian)
+	SSTPWARDEN=$${SSTPWARDEN:-$(CURDIR)/$(BIN)/sstpwarden} SSTPLAB=$${SSTPLAB:-$(CURDIR)/$(BIN)/sstplab} CGO_ENABLED=0 \
+		$(GO) test -tags interop -count=1 -v -p 1 -timeout 25m ./pcaps/interop/...
 
 lint: ## golangci-lint, built on first use
-	$(GO) run $(GOLANGCI_LINT) run ./...
+	CGO_ENABLED=0 $(GO) run $(GOLANGCI_LINT) run ./...
 
 fmt: ## format the source
 	$(GO) run $(GOLANGCI_LINT) fmt ./...
@@ -36,7 +45,7 @@ fmt: ## format the source
 cover: ## test coverage of inspect/, at least 85 %
 	@mkdir -p $(BIN)
 	@CGO_ENABLED=0 $(GO) test -coverpkg=./inspect/... -coverprofile=$(BIN)/cover.out ./inspect/... ./pcaps/... >/dev/null
-	@$(GO) tool cover -func=$(BIN)/cover.out | awk '/^total:/ {print "inspect: " $$3; if ($$3+0 < 85) {print "below 85 %"; exit 1}}'
+	@$(ENOUGH)
 
 fuzz: ## every fuzz target for FUZZTIME (60s) each
 	@for pkg in $$($(GO) list ./...); do \
