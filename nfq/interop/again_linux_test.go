@@ -19,17 +19,20 @@ func TestSamePortAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := l.warden(l.Forgetful()...)
-	for _, f := range []struct{ client, server, near string }{
-		{netlab.Client4, netlab.Server4, "127.0.0.1"},
-		{netlab.Client6, netlab.Server6, "::1"},
+	for _, f := range []struct {
+		client, server, near string
+		port                 int // none that the kernel gives to others
+	}{
+		{netlab.Client4, netlab.Server4, "127.0.0.1", 20_004},
+		{netlab.Client6, netlab.Server6, "::1", 20_006},
 	} {
 		v := l.vpn(labtest.VPN{Profile: "rras", TLS: "1.2", Host: f.server, Port: "443"})
-		again := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(f.client), Port: 40000}}
+		again := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(f.client), Port: f.port}}
 		via := net.JoinHostPort(f.near, "4443")
 		near := l.relayTo(l.Client, via, v.Address(), true, again)
 		v.callFrom(l.Client, via, "windows", 1000)
 		near.at(t, "client")
-		w.of(40000)
+		w.of(f.port)
 		if l.refused(f.client, v.Address()) {
 			t.Error("another port is refused")
 		}

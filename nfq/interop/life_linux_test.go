@@ -76,7 +76,7 @@ type download struct {
 // download begins to load a page, by way of a proxy on the client where there is one.
 func (l *lab) download(from, origin string, via ...string) *download {
 	l.T.Helper()
-	transport := l.transport(from)
+	transport := l.transport(from, 0)
 	for _, v := range via {
 		transport.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(v) }
 	}

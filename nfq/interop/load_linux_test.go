@@ -35,7 +35,7 @@ type traffic struct {
 func (l *lab) load(from string, origins ...string) *traffic {
 	ctx, cancel := context.WithCancel(l.T.Context())
 	tr := &traffic{lab: l, cancel: cancel, last: time.Now()}
-	transport := l.transport(from)
+	transport := l.transport(from, 0)
 	transport.DisableKeepAlives = true
 	client := &http.Client{Timeout: labtest.Patience, Transport: transport}
 	tr.wg.Go(func() {
@@ -61,11 +61,11 @@ func (l *lab) load(from string, origins ...string) *traffic {
 	return tr
 }
 
-// transport makes connections from an address of the client.
-func (l *lab) transport(from string) *http.Transport {
+// transport makes connections from an address of the client, and a port; 0 is any.
+func (l *lab) transport(from string, port int) *http.Transport {
 	return &http.Transport{
 		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
-			return l.Client.Dial(ctx, address, net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}})
+			return l.Client.Dial(ctx, address, net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from), Port: port}})
 		},
 		TLSClientConfig: &tls.Config{RootCAs: labtest.Shared.Pool}, ForceAttemptHTTP2: true,
 	}

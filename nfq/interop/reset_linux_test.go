@@ -24,13 +24,14 @@ func (r *relay) pipe(near, far net.Conn) {
 		_, _ = copyAll(far, near) // ends with the other direction
 	}()
 	_, err := copyAll(near, far)
+	at := time.Now()
+	_ = near.Close()
+	_ = far.Close() // before anybody uses its port again
 	if errors.Is(err, syscall.ECONNRESET) {
-		r.cut <- time.Now()
+		r.cut <- at
 	} else {
 		r.err <- err
 	}
-	_ = near.Close()
-	_ = far.Close()
 }
 
 func copyAll(to, from net.Conn) (n int64, err error) {
