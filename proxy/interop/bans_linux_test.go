@@ -26,7 +26,7 @@ func TestBansCommand(t *testing.T) {
 				t.Helper()
 				return l.Run(l.Router, append([]string{labtest.Sstpwarden, "bans", "--admin", "unix:" + w.Admin}, args...)...)
 			}
-			refused := func() float64 { return w.Metric(`refused_total{cause="ban"}`) }
+			refused := func() float64 { return w.metric(`refused_total{cause="ban"}`) }
 			if got := bans(); got != "nobody is banned\n" {
 				t.Errorf("at first %q", got)
 			}
