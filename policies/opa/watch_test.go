@@ -15,6 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sstpwarden/inspect"
+
 	"github.com/fsnotify/fsnotify"
 	"go.uber.org/goleak"
 )
@@ -46,10 +48,14 @@ func watch(t *testing.T, s Source) watched {
 	return w
 }
 
-// await waits until w decides with that reason.
+// await waits until w decides with that reason. A set that is written in several steps may
+// be loaded in between, and decide nothing.
 func (w watched) await(want string) {
 	w.t.Helper()
-	w.awaitThat(want, func(error) bool { return liveReason(w.t, w.Live) == want })
+	w.awaitThat(want, func(error) bool {
+		d, err := w.Decide(context.Background(), input(inspect.VerdictCleared))
+		return err == nil && d.Reason == want
+	})
 }
 
 // awaitError waits until a set did not load, with that in the error.
