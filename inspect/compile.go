@@ -20,6 +20,9 @@ const maxWeight = 100
 const (
 	maxStarts = 4
 	maxWrites = 8
+	// maxInside bounds DialogueMatch.Inside: a record's header, and as much as
+	// any cipher adds.
+	maxInside = 128
 )
 
 var (
@@ -55,6 +58,9 @@ func compile(i int, r Rule, index map[string]int) (compiled, error) {
 	}
 	if c.unless, err = references(r.Unless, index, r.ID); err != nil {
 		return fail("unless", err)
+	}
+	if c.back, err = references(r.TakesBack, index, r.ID); err != nil {
+		return fail("takes_back", err)
 	}
 	if field, err := c.compileMatch(); err != nil {
 		return fail(field, err)
@@ -136,6 +142,9 @@ func (c *compiled) compileMatch() (field string, err error) {
 		if m.Stream.Exchanges != nil {
 			when |= onHTTP
 		}
+		if m.Stream.counts() {
+			when |= onCount
+		}
 		add(when, streamMatcher{*m.Stream})
 	}
 	if m.Connect != nil {
@@ -163,8 +172,13 @@ func (c *compiled) compileMatch() (field string, err error) {
 		if field, err := checkSteps(m.Dialogue.Turns); err != nil {
 			return field, err
 		}
+		for _, n := range m.Dialogue.Inside {
+			if n < 1 || n > maxInside {
+				return "match.dialogue.inside", fmt.Errorf("%d bytes: a record in another has 1 to %d more than it holds", n, maxInside)
+			}
+		}
 		last := m.Dialogue.Turns[len(m.Dialogue.Turns)-1]
-		add(onRecordOf(last.From.direction()), dialogueMatcher{*m.Dialogue, c.Weight < 0})
+		add(onRecordOf(last.From.direction()), &dialogueMatcher{*m.Dialogue, c.Weight < 0, m.Dialogue.Turns[0].From.direction()})
 	}
 	if m.Run != nil {
 		switch {

@@ -7,7 +7,7 @@ import (
 
 const (
 	// maxWindow bounds Settings.Window, so that a flow's dialogue stays
-	// below 4 KiB.
+	// below 12 KiB.
 	maxWindow = 512
 	// maxTickets is how many records a TLS 1.3 server may send in front of
 	// its first answer as part of the handshake: session tickets (RFC 8446,
@@ -52,10 +52,10 @@ func isFragment(s Size) bool {
 // A turn is what one side sends before the other speaks.
 type turn struct {
 	from      Direction
-	first     int32 // index of its first piece
-	records   int32 // it was sent in
-	fragments int32 // among them
-	lo, hi    int32 // plaintext in all
+	first     uint16 // index of its first piece
+	records   uint16 // it was sent in
+	fragments uint16 // among them
+	lo, hi    int32  // plaintext in all
 }
 
 // A dialogue is the order and sizes of the first application data records.
@@ -71,6 +71,9 @@ type dialogue struct {
 	// records without fragments, and bytes of all, at least so many; those
 	// beyond the window count too.
 	records, bytes int
+	// inside is how much longer records are than what they hold: the records
+	// of another TLS.
+	inside int
 	// tickets says that the first answer may stand behind session tickets.
 	tickets bool
 }
@@ -78,6 +81,9 @@ type dialogue struct {
 // add appends a record and says whether there was room in the window.
 func (d *dialogue) add(from Direction, s Size, window int) bool {
 	d.bytes = min(d.bytes+s.Lo, math.MaxInt32)
+	if d.inside > 0 {
+		s = s.less(d.inside)
+	}
 	if !isFragment(s) {
 		d.records++
 	}
@@ -89,14 +95,14 @@ func (d *dialogue) add(from Direction, s Size, window int) bool {
 		d.turns = make([]turn, 0, 8)
 	}
 	if n := len(d.turns); n == 0 || d.turns[n-1].from != from {
-		d.turns = append(d.turns, turn{from: from, first: int32(len(d.pieces))})
+		d.turns = append(d.turns, turn{from: from, first: uint16(len(d.pieces))})
 		d.row = 0
 	}
 	t := &d.turns[len(d.turns)-1]
-	t.records++
+	t.records = min(t.records, math.MaxUint16-1) + 1
 	t.lo, t.hi = t.lo+int32(s.Lo), t.hi+int32(s.Hi)
 	if isFragment(s) {
-		t.fragments++
+		t.fragments = min(t.fragments, math.MaxUint16-1) + 1
 		d.row++
 	} else {
 		d.row = 0

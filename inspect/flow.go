@@ -27,6 +27,7 @@ type Flow struct {
 	changed bool           // the Detection did, during this Feed
 	open    ruleMask       // rules that may be asked, as far as they require others
 	shut    ruleMask       // rules that are not asked any more
+	over    ruleMask       // rules whose place in the dialogue is past
 	counts  map[int]int    // of rules that may count more than once
 	lastFor map[int]int    // turn at which such a rule counted last
 	anchors map[int]int    // record at which rules that others require held
@@ -107,7 +108,7 @@ func (f *Flow) decided() bool {
 		// Where the stream is in clear, SSTP or TLS may yet be read: the
 		// layer says when that is over.
 		if f.obs.TLS != nil {
-			return !f.obs.TLS.Opened
+			return !f.obs.TLS.Opened && f.searched()
 		}
 		return f.obs.Protocol == ""
 	case VerdictConfirmed:
@@ -115,6 +116,13 @@ func (f *Flow) decided() bool {
 	default:
 		return false
 	}
+}
+
+// searched says that enough of a cleared connection's TLS was looked at for a
+// set-up behind what cleared it.
+func (f *Flow) searched() bool {
+	s := &f.rules.settings
+	return f.dialogue.bytes >= s.LetGo || len(f.dialogue.pieces) >= s.Window
 }
 
 // close ends reading. Layers look at closed before every record, head and
@@ -162,7 +170,7 @@ func (f *Flow) askAll(t trigger) (changed bool) {
 		}
 		f.pending = 0
 		for w := range asked {
-			for left := asked[w] & f.open[w] &^ f.shut[w]; left != 0; left &= left - 1 {
+			for left := asked[w] & f.open[w] &^ f.shut[w] &^ f.over[w]; left != 0; left &= left - 1 {
 				// One that held just now may have shut others.
 				if i := w*64 + bits.TrailingZeros64(left); !f.shut.has(i) && f.ask(i) {
 					changed = true
@@ -184,7 +192,7 @@ func (f *Flow) ask(i int) bool {
 		d, ok := m.match(f)
 		if !ok {
 			if x, has := m.(passing); has && x.passed(f) {
-				f.shut.add(i)
+				f.over.add(i)
 			}
 			return false
 		}
@@ -208,6 +216,11 @@ func (f *Flow) hold(i int, r *compiled, detail string) {
 	if r.times == 1 || f.counts[i] == r.times {
 		f.shut.add(i)
 	}
+	for _, m := range r.match {
+		if x, has := m.(holding); has {
+			x.held(f)
+		}
+	}
 	f.shut.addAll(&r.shuts)
 	if r.unlocks != 0 {
 		if f.anchors == nil {
@@ -220,11 +233,12 @@ func (f *Flow) hold(i int, r *compiled, detail string) {
 		f.pending |= r.unlocks
 	}
 	weight := r.Weight
-	if r.Coarse != nil && f.obs.TLS != nil && !f.obs.TLS.SizesExact {
+	if r.Coarse != nil && f.session != nil && !f.session.SizesExact {
 		weight = *r.Coarse
 	}
-	if weight == 0 && r.Weight != 0 {
-		return // lengths known only to the block say nothing here
+	weight -= f.weighed(r.back)
+	if weight == 0 && (r.Weight != 0 || len(r.back) > 0) {
+		return // lengths known only to the block say nothing here, or nothing is taken back
 	}
 	if f.detection.Evidence == nil {
 		f.detection.Evidence = make([]Evidence, 0, 4)
@@ -238,11 +252,31 @@ func (f *Flow) hold(i int, r *compiled, detail string) {
 	if r.asksOthers() {
 		f.borrowed += weight
 	}
-	if r.step != "" && weight > 0 && (f.obs.TLS == nil || !f.obs.TLS.Opened) {
+	if r.step != "" && weight > 0 && (f.session == nil || !f.session.Opened) {
 		f.moment(r.step)
 	}
 	f.vote("c", r.Client, weight)
 	f.vote("s", r.Server, weight)
+}
+
+// weighed gives what rules have weighed so far.
+func (f *Flow) weighed(rules []int) (sum int) {
+	for _, i := range rules {
+		for k := range f.detection.Evidence {
+			if e := &f.detection.Evidence[k]; e.Rule == f.rules.rules[i].ID {
+				sum += e.Weight
+			}
+		}
+	}
+	return sum
+}
+
+// renew has the rules look at another session's records from here on: those of
+// TLS inside the one that was opened.
+func (f *Flow) renew() {
+	f.dialogue, f.idle, f.over = dialogue{}, idle{}, ruleMask{}
+	f.anchors = nil
+	clear(f.lastFor)
 }
 
 // maxDetail bounds what evidence tells of what was seen, in bytes: a header

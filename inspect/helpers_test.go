@@ -256,6 +256,8 @@ type sizes struct {
 	at    time.Time
 	suite tlswire.CipherSuite
 	v     tlswire.Version
+	// opened says that records are sent inside TLS that OpenTLS was told of.
+	opened bool
 }
 
 const (
@@ -280,7 +282,12 @@ func openSizesAt(in *inspect.Inspector, suite tlswire.CipherSuite, key inspect.F
 
 func (x *sizes) send(d inspect.Direction, typ tlswire.ContentType, fragment []byte) {
 	x.at = x.at.Add(10 * time.Millisecond)
-	x.flow.Feed(inspect.Segment{Direction: d, Time: x.at, Data: record(typ, fragment)})
+	s := inspect.Segment{Direction: d, Time: x.at, Data: record(typ, fragment)}
+	if x.opened {
+		x.flow.FeedOpened(s)
+		return
+	}
+	x.flow.Feed(s)
 }
 
 func (x *sizes) clientHello(alpn ...string) {

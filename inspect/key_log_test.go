@@ -48,6 +48,7 @@ func TestKeyLog(t *testing.T) {
 			if got := outer.KeyLog(); len(got) == 0 || len(got) >= len(lines) || !bytes.HasPrefix(lines, got) {
 				t.Errorf("of the outer session alone:\n%s", got)
 			}
+			wantRules(t, outer, "tls.control_lengths") // of the inner one's records
 			for name, keys := range map[string]*tlskeys.Keys{"no keys": nil, "no secrets": {}, "others' secrets": keysOf(t, others)} {
 				if got := feed(newInspector(keys, true), conn).KeyLog(); got != nil {
 					t.Errorf("%s: %q", name, got)

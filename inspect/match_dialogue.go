@@ -15,15 +15,51 @@ type dialogueMatcher struct {
 	// certain wants to know the length of turns for sure: what a cipher hides
 	// must not speak against SSTP.
 	certain bool
+	begins  Direction // of the first turn
 }
 
 // match asks about the last turns, so that a rule is found in the moment its
 // last step is there.
-func (m dialogueMatcher) match(f *Flow) (string, bool) {
+func (m *dialogueMatcher) match(f *Flow) (string, bool) {
+	if m.late(&f.dialogue) {
+		return "", false
+	}
+	if len(m.Inside) == 0 {
+		return m.matchAt(f, 0)
+	}
+	for _, n := range m.Inside {
+		if detail, ok := m.matchAt(f, n); ok && f.session.SizesExact {
+			return detail, true
+		}
+	}
+	return "", false
+}
+
+// late says that the newest turn, which may grow still, is too long already for
+// what it is to start with: that held when it came, or does not. Of bulk nothing
+// more is asked.
+func (m *dialogueMatcher) late(d *dialogue) bool {
+	n := len(d.turns)
+	starts := len(m.Turns[len(m.Turns)-1].Starts)
+	return n > 0 && starts > 0 && len(d.pieces)-int(d.turns[n-1].first) > starts*maxWritePieces+maxTickets
+}
+
+// held has what follows read as records of the TLS inside.
+func (m *dialogueMatcher) held(f *Flow) {
+	for _, n := range m.Inside {
+		if _, ok := m.matchAt(f, n); ok {
+			f.dialogue.inside = n
+			return
+		}
+	}
+}
+
+// matchAt takes each record for so many bytes more than what it holds.
+func (m *dialogueMatcher) matchAt(f *Flow, inside int) (string, bool) {
 	d := &f.dialogue
 	base := len(d.turns) - len(m.Turns)
 	if base < 0 || m.First && base != 0 && base != tornTurns || !f.obs.Seen[0] || !f.obs.Seen[1] ||
-		d.turns[base].from != m.Turns[0].From.direction() { // both alternate
+		d.turns[base].from != m.begins { // both alternate
 		return "", false
 	}
 	torn := base == tornTurns && d.torn()
@@ -31,13 +67,13 @@ func (m dialogueMatcher) match(f *Flow) (string, bool) {
 		return "", false
 	}
 	for i := len(m.Turns) - 1; i > 0; i-- {
-		if !m.matchTurn(d, base, i) {
+		if !m.matchTurn(d, base, i, inside) {
 			return "", false
 		}
 	}
 	first := d.span(base)
-	if m.First && base > 0 || !m.matchTurn(d, base, 0) {
-		if !torn || !m.matchSpan(&m.Turns[0], d.mended()) {
+	if m.First && base > 0 || !m.matchTurn(d, base, 0, inside) {
+		if !torn || !m.matchSpan(&m.Turns[0], d.mended(), inside) {
 			return "", false
 		}
 		first = d.mended()
@@ -46,7 +82,7 @@ func (m dialogueMatcher) match(f *Flow) (string, bool) {
 }
 
 // passed: turns are only ever appended.
-func (m dialogueMatcher) passed(f *Flow) bool {
+func (m *dialogueMatcher) passed(f *Flow) bool {
 	most := len(m.Turns)
 	if f.dialogue.tickets {
 		most += tornTurns
@@ -54,7 +90,7 @@ func (m dialogueMatcher) passed(f *Flow) bool {
 	return m.First && len(f.dialogue.turns) > most
 }
 
-func (m dialogueMatcher) detail(d *dialogue, base int, first span) string {
+func (m *dialogueMatcher) detail(d *dialogue, base int, first span) string {
 	var b strings.Builder
 	for i := range m.Turns {
 		s := first
@@ -68,10 +104,10 @@ func (m dialogueMatcher) detail(d *dialogue, base int, first span) string {
 }
 
 // matchTurn asks of step i, where the first one is turn base.
-func (m *dialogueMatcher) matchTurn(d *dialogue, base, i int) bool {
+func (m *dialogueMatcher) matchTurn(d *dialogue, base, i, inside int) bool {
 	s := &m.Turns[i]
 	for p, skip := d.span(base+i), d.skippable(base+i); ; skip-- {
-		if m.matchSpan(s, p) {
+		if m.matchSpan(s, p, inside) {
 			return true
 		}
 		if skip == 0 {
@@ -81,19 +117,20 @@ func (m *dialogueMatcher) matchTurn(d *dialogue, base, i int) bool {
 	}
 }
 
-func (m *dialogueMatcher) matchSpan(s *Step, p span) bool {
+func (m *dialogueMatcher) matchSpan(s *Step, p span, inside int) bool {
+	total := p.total.less(p.records * inside)
 	switch {
-	case s.Bytes != nil && (!s.Bytes.Match(p.total) || m.certain && !s.Bytes.Holds(p.total)),
+	case s.Bytes != nil && (!s.Bytes.Match(total) || m.certain && !s.Bytes.Holds(total)),
 		s.Records != nil && !s.Records.Match(Size{p.records, p.records}),
 		s.Fragments != nil && !s.Fragments.Match(Size{p.fragments, p.fragments}):
 		return false
 	}
-	return startsWith(p.pieces, s.Starts, p.over)
+	return startsWith(p.pieces, s.Starts, p.over, inside)
 }
 
 // startsWith says that writes of the wanted lengths end one after another in
 // p. Where the other side spoke behind p, the last one ended however it is cut.
-func startsWith(p []piece, writes []Lengths, over bool) bool {
+func startsWith(p []piece, writes []Lengths, over bool, inside int) bool {
 	if len(writes) == 0 {
 		return true
 	}
@@ -102,11 +139,11 @@ func startsWith(p []piece, writes []Lengths, over bool) bool {
 		if i >= maxWritePieces && (!over || len(writes) > 1) {
 			return false
 		}
-		sum = sum.plus(p[i].size())
+		sum = sum.plus(p[i].size().less(inside))
 		if !writes[0].Match(sum) {
 			continue
 		}
-		if i < maxWritePieces && startsWith(p[i+1:], writes[1:], over) || over && len(writes) == 1 && i == len(p)-1 {
+		if i < maxWritePieces && startsWith(p[i+1:], writes[1:], over, inside) || over && len(writes) == 1 && i == len(p)-1 {
 			return true
 		}
 	}

@@ -19,7 +19,20 @@ type passing interface {
 	passed(f *Flow) bool
 }
 
+// A holding matcher changes how the flow is read when its rule holds.
+type holding interface {
+	held(f *Flow)
+}
+
 type streamMatcher struct{ StreamMatch }
+
+// counts says that it asks about records.
+func (m *StreamMatch) counts() bool { return m.ServerFirst || m.Records != nil || m.Bytes != nil }
+
+// passed: the first turn stays the first.
+func (m streamMatcher) passed(f *Flow) bool {
+	return m.ServerFirst && len(f.dialogue.turns) > 0 && f.dialogue.turns[0].from == ClientToServer
+}
 
 func (m streamMatcher) match(f *Flow) (string, bool) {
 	o := &f.obs

@@ -11,7 +11,7 @@ import (
 type helloMatcher struct{ HelloMatch }
 
 func (m helloMatcher) match(f *Flow) (string, bool) {
-	t := f.obs.TLS
+	t := f.session // of the innermost, where one lies in another that was opened
 	if t == nil {
 		return "", false
 	}
@@ -71,10 +71,10 @@ func anyALPN(list []string, s string) bool {
 type certificateMatcher struct{ CertificateMatch }
 
 func (m certificateMatcher) match(f *Flow) (string, bool) {
-	if f.obs.TLS == nil || f.obs.TLS.Certificate == nil {
+	if f.session == nil || f.session.Certificate == nil {
 		return "", false
 	}
-	c := f.obs.TLS.Certificate
+	c := f.session.Certificate
 	n := len(c.ExtKeyUsage)
 	switch {
 	case m.Subject != nil && !anyGlob(m.Subject, c.Subject.CommonName),

@@ -26,6 +26,10 @@ type Rule struct {
 	// rules after which this one is not asked any more.
 	Requires []string `yaml:"requires,omitempty"`
 	Unless   []string `yaml:"unless,omitempty"`
+	// TakesBack lists rules that say nothing any more where this one holds:
+	// it weighs as much as they did, the other way, and Weight besides. Where
+	// none of them held it does not count.
+	TakesBack []string `yaml:"takes_back,omitempty"`
 	// Times is how often the rule may count on one connection; 0 stands for 1.
 	Times int `yaml:"times,omitempty"`
 	// Source says where the facts come from: specification, capture, code.
@@ -137,6 +141,11 @@ type DialogueMatch struct {
 	Turns []Step `yaml:"turns"`
 	// First asks that they are the connection's first.
 	First bool `yaml:"first,omitempty"`
+	// Inside asks for the turns inside another TLS, whose records hold one of
+	// the inner session's each: by how many bytes those are longer than what
+	// they hold, one of the list and the same in all turns. It holds only
+	// where the cipher shows lengths to the byte. Where it does, all records that follow are taken for those of the inner TLS.
+	Inside []int `yaml:"inside,omitempty"`
 }
 
 // A Step is one turn of a dialogue: what one side sends before the other

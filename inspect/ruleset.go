@@ -11,7 +11,8 @@ import (
 type trigger uint16
 
 const (
-	onStream trigger = 1 << iota // the protocol, or counts of the connection
+	onStream trigger = 1 << iota // the protocol
+	onCount                      // records of application data, of whatever length
 	onConnect
 	onHTTP
 	onHello
@@ -44,11 +45,15 @@ type Settings struct {
 	Prior int `yaml:"prior"`
 	// Suspected is the least score at which a drop is justified.
 	Suspected int `yaml:"suspected"`
-	// Cleared is the greatest score at which a connection is let go.
+	// Cleared is the greatest score at which a connection is cleared.
 	Cleared int `yaml:"cleared"`
 	// Window is how many records of application data are looked at before a
 	// connection is left alone.
 	Window int `yaml:"window"`
+	// LetGo is how many bytes of application data a cleared connection carries
+	// before it is settled, where its window is not full before: what stands in
+	// front of a tunnel is the client's to choose. 0 settles it at once.
+	LetGo int `yaml:"let_go,omitempty"`
 	// Memory of connections that are not enough for a case alone.
 	Memory MemorySettings `yaml:"memory,omitempty"`
 }
@@ -67,6 +72,8 @@ const (
 	defaultHalfLife = 6 * time.Hour
 	defaultLeast    = 25
 	maxHalfLife     = 365 * 24 * time.Hour
+	// maxLetGo bounds Settings.LetGo: what is looked at for long is slow.
+	maxLetGo = 16 << 20
 )
 
 // remember gives the settings of a memory, those that were left out filled in.
@@ -94,6 +101,7 @@ type compiled struct {
 	match   []matcher
 	after   []int    // the rules of which it requires one
 	unless  []int    // the rules after which it is not asked
+	back    []int    // the rules that it takes back
 	opens   ruleMask // rules that require this one
 	unlocks trigger  // when those are to be asked
 	shuts   ruleMask // rules that are not asked after this one
@@ -212,6 +220,11 @@ func (rs *Ruleset) checkMemory() error {
 				return &RuleError{Index: i, ID: c.ID, Field: "unless", Err: fmt.Errorf(message, rs.rules[j].ID)}
 			}
 		}
+		for _, j := range c.back {
+			if rs.rules[j].asksOthers() {
+				return &RuleError{Index: i, ID: c.ID, Field: "takes_back", Err: fmt.Errorf(message, rs.rules[j].ID)}
+			}
+		}
 	}
 	return nil
 }
@@ -230,6 +243,8 @@ func (s Settings) check() error {
 		return &RuleError{Index: -1, Field: "cleared", Err: fmt.Errorf("%d must be below 0", s.Cleared)}
 	case s.Prior > 0:
 		return &RuleError{Index: -1, Field: "prior", Err: fmt.Errorf("%d must not be above 0: SSTP is rare", s.Prior)}
+	case s.LetGo < 0 || s.LetGo > maxLetGo:
+		return &RuleError{Index: -1, Field: "let_go", Err: fmt.Errorf("%d bytes: must be 0 to %d", s.LetGo, maxLetGo)}
 	case s.Window < 8 || s.Window > maxWindow:
 		return &RuleError{Index: -1, Field: "window", Err: fmt.Errorf("%d records: must be 8 to %d", s.Window, maxWindow)}
 	}

@@ -40,6 +40,11 @@ func TestRuleErrors(t *testing.T) {
 		{"requires", `no rule "t.none"`, with(func(r *inspect.Rule) { r.Requires = []string{"t.none"} })},
 		{"requires", "cannot name itself", with(func(r *inspect.Rule) { r.Requires = []string{"t.one"} })},
 		{"unless", `no rule "t.none"`, with(func(r *inspect.Rule) { r.Unless = []string{"t.none"} })},
+		{"takes_back", `no rule "t.none"`, with(func(r *inspect.Rule) { r.TakesBack = []string{"t.none"} })},
+		{"takes_back", "t.others asks about other connections", with(func(r *inspect.Rule) { r.TakesBack = []string{"t.zero", "t.others"} })},
+		{"match.dialogue.inside", "0 bytes: a record in another has 1 to 128 more", match(inspect.Match{Dialogue: &inspect.DialogueMatch{
+			Turns: []inspect.Step{{From: "client", Bytes: some}}, Inside: []int{22, 0},
+		}})},
 		{"match", "is missing", match(inspect.Match{})},
 		{"match.stream.protocol", `"ssh"`, match(inspect.Match{Stream: &inspect.StreamMatch{Protocol: "ssh"}})},
 		{"match.connect.value", "give header too", match(inspect.Match{Connect: &inspect.HeadMatch{Value: []string{"a"}}})},

@@ -18,6 +18,9 @@ func (s Size) Exact() bool { return s.Lo == s.Hi }
 
 func (s Size) plus(t Size) Size { return Size{s.Lo + t.Lo, s.Hi + t.Hi} }
 
+// less takes n bytes from what is known to hold as many.
+func (s Size) less(n int) Size { return Size{max(0, s.Lo-n), max(0, s.Hi-n)} }
+
 func (s Size) overlaps(t Size) bool { return s.Lo <= t.Hi && t.Lo <= s.Hi }
 
 func (s Size) String() string {

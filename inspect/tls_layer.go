@@ -55,6 +55,8 @@ func newTLSLayer(f *Flow, depth int) *tlsLayer {
 	l := &tlsLayer{depth: depth, facts: &TLSFacts{}}
 	if depth == 1 {
 		f.obs.TLS, f.outerTLS = l.facts, l
+	} else {
+		f.renew()
 	}
 	f.session = l.facts
 	if f.in.keys != nil {
@@ -74,7 +76,7 @@ func (l *tlsLayer) feed(f *Flow, s Segment) {
 	side.stream.Feed(s.Data, s.Missing, func(r tlswire.Record) { l.record(f, s, r) })
 	if l.depth == 1 && side.stream.Broken() {
 		if l.records == 0 && !l.facts.Hello && !l.facts.ServerHello && f.obs.Protocol == "tls" {
-			f.obs.Protocol, f.obs.TLS = "other", nil
+			f.obs.Protocol, f.obs.TLS, f.session = "other", nil, nil
 			f.note(onStream)
 		}
 		f.close()
@@ -212,7 +214,7 @@ func (l *tlsLayer) serverHello(f *Flow, h *tlswire.ServerHello) {
 	l.facts.JA3S = ja4.JA3S(h)
 	l.suite, _ = tlswire.SuiteByID(h.CipherSuite)
 	l.facts.SizesExact = l.suite.Cipher.BlockLen() == 0
-	if l.depth == 1 {
+	if f.session == l.facts {
 		f.dialogue.tickets = h.NegotiatedVersion == tlswire.VersionTLS13
 	}
 	f.note(onHello)
@@ -274,10 +276,15 @@ func (l *tlsLayer) plaintext(f *Flow, s Segment, plain []byte) {
 	side.lost = 0
 }
 
-// applicationData takes a record that stays closed: its size is the fact.
+// applicationData takes a record whose size is the fact: those of the innermost
+// TLS. What holds another session's records says nothing of its own.
 func (l *tlsLayer) applicationData(f *Flow, s Segment, r tlswire.Record) {
-	if l.depth == 1 && !l.handshakeData(f, s, r) {
+	switch {
+	case l.handshakeData(f, s, r):
+	case f.session == l.facts:
 		l.sized(f, s, r.Length)
+	default:
+		l.facts.Records[s.Direction.index()]++
 	}
 }
 
@@ -286,13 +293,16 @@ func (l *tlsLayer) sized(f *Flow, s Segment, fragment int) {
 	l.records++
 	l.facts.Records[s.Direction.index()]++
 	size, exact, ok := l.plaintextSize(fragment)
-	if !ok {
-		f.note(onStream)
+	if !ok { // lengths say nothing: there is no set-up to search for
+		f.note(onCount)
+		if f.detection.Verdict == VerdictCleared && !l.facts.Opened {
+			f.close()
+		}
 		l.giveUp(f)
 		return
 	}
 	l.facts.SizesExact = exact
-	happened := onStream
+	happened := onCount
 	if size.Hi > 0 {
 		if f.idle.add(s.Direction, size, s.Time) {
 			happened |= onIdle
@@ -302,6 +312,9 @@ func (l *tlsLayer) sized(f *Flow, s Segment, fragment int) {
 		}
 	}
 	f.note(happened)
+	if f.detection.Verdict == VerdictCleared && f.decided() {
+		f.close()
+	}
 	l.giveUp(f)
 }
 
