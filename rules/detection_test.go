@@ -258,7 +258,7 @@ func TestProviders(t *testing.T) {
 	for n := range 8 {
 		key, at := nth(n)
 		x := &session{in.Open(key, at), at, ciphers[0]}
-		x.handshake("public-vpn-1.opengw.net")
+		x.handshake("public-vpn-1.opengw.net", "")
 		for _, w := range join(c(300), s(120), c(300), s(1400), c(200)) {
 			x.send(w.from, tlswire.ContentApplicationData, make([]byte, x.c.fragment(w.bytes)))
 		}

@@ -94,7 +94,7 @@ type session struct {
 
 func openSession(in *inspect.Inspector, c cipherCase, key inspect.FlowKey, at time.Time) *session {
 	x := &session{in.Open(key, at), at, c}
-	x.handshake("")
+	x.handshake("", "")
 	return x
 }
 
@@ -104,11 +104,12 @@ func (x *session) send(from inspect.Direction, typ tlswire.ContentType, fragment
 	x.flow.Feed(inspect.Segment{Direction: from, Time: x.at, Data: append(b, fragment...)})
 }
 
-// handshake is one with a server of that name, "" for none.
-func (x *session) handshake(name string) {
+// handshake is one with a server of that name, "" for none, which takes what the
+// client offers in ALPN, "" for nothing.
+func (x *session) handshake(name, alpn string) {
 	const client, server = inspect.ClientToServer, inspect.ServerToClient
-	x.send(client, tlswire.ContentHandshake, message(1, clientHello(x.c, name)))
-	x.send(server, tlswire.ContentHandshake, message(2, serverHello(x.c)))
+	x.send(client, tlswire.ContentHandshake, message(1, clientHello(x.c, name, alpn)))
+	x.send(server, tlswire.ContentHandshake, message(2, serverHello(x.c, alpn)))
 	if x.c.version == tlswire.VersionTLS13 {
 		finished := 53
 		if x.c.suite == 0x1302 {
@@ -133,7 +134,7 @@ func message(typ byte, body []byte) []byte {
 	return append([]byte{typ, 0, byte(len(body) >> 8), byte(len(body))}, body...)
 }
 
-func clientHello(c cipherCase, name string) []byte {
+func clientHello(c cipherCase, name, alpn string) []byte {
 	h := &tlswire.ClientHello{
 		Version: min(c.version, tlswire.VersionTLS12), CipherSuites: []tlswire.CipherSuite{c.suite, 0xff}, CompressionMethods: []uint8{0},
 	}
@@ -147,16 +148,26 @@ func clientHello(c cipherCase, name string) []byte {
 		entry := append([]byte{0, 0, byte(len(name))}, name...)
 		h.Extensions = append(h.Extensions, tlswire.Extension{Type: 0, Data: append([]byte{0, byte(len(entry))}, entry...)})
 	}
+	if alpn != "" {
+		h.Extensions = append(h.Extensions, alpnExtension(alpn))
+	}
 	return h.Append(nil)
 }
 
-func serverHello(c cipherCase) []byte {
+func alpnExtension(name string) tlswire.Extension {
+	return tlswire.Extension{Type: 16, Data: append([]byte{0, byte(len(name) + 1), byte(len(name))}, name...)}
+}
+
+func serverHello(c cipherCase, alpn string) []byte {
 	h := &tlswire.ServerHello{Version: min(c.version, tlswire.VersionTLS12), CipherSuite: c.suite}
 	if c.version == tlswire.VersionTLS13 {
 		h.Extensions = append(h.Extensions, tlswire.Extension{Type: 43, Data: []byte{3, 4}})
 	}
 	if c.etm {
 		h.Extensions = append(h.Extensions, tlswire.Extension{Type: 22})
+	}
+	if alpn != "" && c.version < tlswire.VersionTLS13 { // later it is hidden
+		h.Extensions = append(h.Extensions, alpnExtension(alpn))
 	}
 	return h.Append(nil)
 }

@@ -169,13 +169,13 @@ func extend(f *file, text []byte, name string) (*file, error) {
 	return base, nil
 }
 
-// disableDependents switches off what can never hold without the rules that
-// are switched off, but for the file's own rules: of those it is a mistake.
+// disableDependents switches off what can never hold, or count, without the rules
+// that are switched off, but for the file's own rules: of those it is a mistake.
 func disableDependents(rules []inspect.Rule, own, disabled map[string]bool) {
 	for again := true; again; {
 		again = false
 		for _, r := range rules {
-			if len(r.Requires) == 0 || own[r.ID] || disabled[r.ID] || len(remaining(r.Requires, disabled)) > 0 {
+			if own[r.ID] || disabled[r.ID] || !emptied(r.Requires, disabled) && (r.Weight != 0 || !emptied(r.TakesBack, disabled)) {
 				continue
 			}
 			disabled[r.ID], again = true, true
@@ -189,10 +189,16 @@ func without(r inspect.Rule, disabled map[string]bool) inspect.Rule {
 		return r
 	}
 	r.Unless = remaining(r.Unless, disabled)
+	r.TakesBack = remaining(r.TakesBack, disabled)
 	if left := remaining(r.Requires, disabled); len(left) > 0 {
 		r.Requires = left
 	}
 	return r
+}
+
+// emptied says that of what a rule names nothing is left.
+func emptied(ids []string, disabled map[string]bool) bool {
+	return len(ids) > 0 && len(remaining(ids, disabled)) == 0
 }
 
 func remaining(ids []string, disabled map[string]bool) []string {

@@ -155,6 +155,7 @@ func TestErrors(t *testing.T) {
 		{"disables what is not there", "version: 1\nextends: default\ndisable:\n  - tls.no_alpn\n  - tls.none\n", `my.yaml:5:5: there is no rule "tls.none" in the default set`},
 		{"settings", "version: 1\nsettings: {prior: -40, suspected: 50, cleared: 3, window: 96}\n", "my.yaml:2:48: cleared: 3 must be below 0"},
 		{"settings over others", "version: 1\nextends: default\nsettings:\n  window: 3\n", "my.yaml:4:11: window: 3 records: must be 8 to 512"},
+		{"let go", "version: 1\nextends: default\nsettings:\n  let_go: -1\n", "my.yaml:4:11: let_go: -1 bytes: must be 0 to 16777216"},
 		{"memory", "version: 1\nextends: default\nsettings:\n  memory: {least: 46}\n", "my.yaml:4:19: memory.least: 46 decibans: must be 1 to 45, where suspicion begins"},
 		{"a bad time", "version: 1\nextends: default\nsettings:\n  memory:\n    half_life: 6\n", `my.yaml:5: "6" is not a length of time: write hours`},
 		{"a time that is no word", "version: 1\nextends: default\nsettings:\n  memory:\n    half_life: six hours\n", `my.yaml:5: "six hours" is not a length of time`},
@@ -250,4 +251,21 @@ func FuzzParse(f *testing.F) {
 			t.Error("no error, and no set")
 		}
 	})
+}
+
+// TestDisableTakenBack leaves out what is switched off of what a rule takes back, and
+// the rule where nothing is left.
+func TestDisableTakenBack(t *testing.T) {
+	for disabled, want := range map[string][]string{
+		"tls.long_response": {"tls.bulk_response", "tls.bulk_request", "tls.no_setup"},
+		"tls.long_response, tls.bulk_response, tls.bulk_request, tls.no_setup": nil,
+	} {
+		rs, err := rules.Parse([]byte("version: 1\nextends: default\ndisable: ["+disabled+"]\n"), "my.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, ok := ruleOf(rs, "tls.setup_behind"); ok != (want != nil) || !slices.Equal(r.TakesBack, want) {
+			t.Errorf("%s: %v %v, want %v", disabled, ok, r.TakesBack, want)
+		}
+	}
 }

@@ -135,6 +135,9 @@ func explainRule(cmd *cobra.Command, rs *inspect.Ruleset, id string) error {
 		if len(r.Requires) > 0 {
 			fmt.Fprintf(&b, "Asked only after: %s\n", strings.Join(r.Requires, " or "))
 		}
+		if len(r.TakesBack) > 0 {
+			fmt.Fprintf(&b, "Takes back: %s\n", strings.Join(r.TakesBack, ", "))
+		}
 		if len(r.Unless) > 0 {
 			fmt.Fprintf(&b, "Not asked after: %s\n", strings.Join(r.Unless, ", "))
 		}

@@ -40,9 +40,14 @@ func tellsNothing(r *inspect.Rule) string {
 		return ""
 	case r.Weight < 0:
 		return "speaks against SSTP, which is of use only where weights are added up"
+	case len(r.TakesBack) > 0:
+		return takesBack
 	}
 	return "weighs nothing"
 }
+
+// takesBack says why no rule that takes others back is there.
+const takesBack = "takes back what other rules weigh, as far as they held"
 
 // beyond gives the reason for leaving a rule out that no engine can express; ""
 // where there is none.
@@ -52,6 +57,10 @@ func beyond(r *inspect.Rule) string {
 	switch {
 	case len(p) > 1:
 		return "asks about " + strings.Join(p, " and ") + " together, which no one rule here can"
+	case len(r.TakesBack) > 0:
+		return takesBack
+	case m.Dialogue != nil && len(m.Dialogue.Inside) > 0:
+		return sizes + ", of another TLS inside"
 	case m.Destination != nil:
 		return "asks about other connections to the same server"
 	case m.Stream != nil:

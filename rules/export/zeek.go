@@ -175,7 +175,7 @@ func zeekNames(text string, list []string) string {
 // zeekCondition writes what a rule asks for, and says where it can be asked.
 func zeekCondition(r *inspect.Rule) (condition string, place zeekEvent, reason string) {
 	m := &r.Match
-	if r.Weight == 0 && !r.Proof {
+	if r.Weight == 0 && !r.Proof && len(r.TakesBack) == 0 {
 		return "", 0, "weighs nothing"
 	}
 	if reason := beyond(r); reason != "" {
