@@ -71,8 +71,8 @@ func TestRun(t *testing.T) {
 }
 
 // Each transform changes what is sent and not that the tunnel works; what it does to
-// detection without keys is measured and not asserted, but with keys all but TLS in TLS
-// are recognised.
+// detection without keys is measured and not asserted, but with keys all are recognised,
+// of TLS in TLS those of the outer one.
 func TestEachTransform(t *testing.T) {
 	var cells []Cell
 	for _, tr := range Transforms() {
@@ -92,8 +92,8 @@ func TestEachTransform(t *testing.T) {
 			t.Errorf("%s: %s %+v", c.ID, c.Reason, c.Outcome)
 			continue
 		}
-		if found := c.Finding(Opened).Found; found != (c.Transform != "tls-in-tls") {
-			t.Errorf("%s: found with keys: %v", c.ID, found)
+		if !c.Finding(Opened).Found {
+			t.Errorf("%s: not found with keys", c.ID)
 		}
 	}
 }
@@ -116,7 +116,9 @@ func TestEachScenario(t *testing.T) {
 func TestReports(t *testing.T) {
 	benign := cell("go", benignServer, "1.3", None, Direct, "https-one")
 	benign.Group = "benign"
-	r := runCells(t, Options{}, cell("windows", "rras", "1.3", None, Direct, ""), cell("windows", "rras", "1.3", "tls-in-tls", Direct, ""), benign)
+	r := runCells(t, Options{}, cell("windows", "rras", "1.3", None, Direct, ""), cell("windows", "rras", "1.3", "download-first", Direct, ""), benign)
+	r.Cells[1].Finding(Opened).Found = false // nothing is known that evades with keys
+	r.Cells[1].weigh()
 	r.Cells = append(r.Cells, CellResult{ID: "x", Cell: Cell{Group: "other", Path: "router"}, SSTP: true, Expected: Cut, Skipped: true, Reason: "needs root"})
 	r.count()
 	var table, html, junit, text bytes.Buffer
@@ -126,14 +128,14 @@ func TestReports(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"direct/tls1.3/windows-rras/none        passed", "evasion, opened-evasion", "1 cells on path router: skipped: needs root",
-		"tls-in-tls  1 of 1  1 of 1     0 of 0", "passive  1 (50.0 %)  1", "4 cells in", "2 right, 1 evasions without keys, 1 with keys",
+		"direct/tls1.3/windows-rras/none            passed", "evasion, opened-evasion", "1 cells on path router: skipped: needs root",
+		"download-first  1 of 1  1 of 1     0 of 0", "passive  1 (50.0 %)  1", "4 cells in", "2 right, 1 evasions without keys, 1 with keys",
 	} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, table.String())
 		}
 	}
-	for _, want := range []string{`<a href="#c1" class="opened-evasion"`, `<th scope="row">tls-in-tls</th>`, `<td class="about">SSTP with its TLS in another TLS</td>`, "needs root"} {
+	for _, want := range []string{`<a href="#c1" class="opened-evasion"`, `<th scope="row">download-first</th>`, `<td class="about">one ordinary request in front, answered with 200,000 bytes</td>`, "needs root"} {
 		if !strings.Contains(html.String(), want) {
 			t.Errorf("the page lacks %q", want)
 		}

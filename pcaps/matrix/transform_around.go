@@ -18,6 +18,7 @@ var aroundTransforms = []Transform{
 	{Name: "requests-first-5", Family: "around", About: "five ordinary requests in front, answered with 900 bytes", apply: requestsFirst(5, 900, 0)},
 	{Name: "requests-first-20", Family: "around", About: "20 ordinary requests in front, answered with 2,000 bytes", apply: requestsFirst(20, 2000, 0)},
 	{Name: "requests-first-60", Family: "around", About: "60 ordinary requests in front, answered with 500 bytes", apply: requestsFirst(60, 500, 0)},
+	{Name: "download-first", Family: "around", About: "one ordinary request in front, answered with 200,000 bytes", apply: requestsFirst(1, 200_000, 0)},
 	{Name: "upload-first", Family: "around", About: "an upload of 40,000 bytes in front", apply: requestsFirst(1, 200, 40_000)},
 	{Name: "tls-in-tls", Family: "around", About: "SSTP with its TLS in another TLS", apply: func(s *Setup) {
 		config := s.Server.TLS
