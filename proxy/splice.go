@@ -18,11 +18,12 @@ const (
 	// pipeLen is what a pipe holds, unless the user has too many: then the
 	// kernel grants a page or two, and copying is faster.
 	pipeLen = 64 << 10
-	// bigPipeLen is what a few hold, for tunnels that carry much.
-	bigPipeLen = 1 << 20
+	// bigPipeLen is what the first ones hold: the more at a time, the less each
+	// byte costs.
+	bigPipeLen = 512 << 10
 	// maxBigPipes bounds them: a user without privileges is granted 64 MiB in
-	// all (/proc/sys/fs/pipe-user-pages-soft).
-	maxBigPipes = 16
+	// all (/proc/sys/fs/pipe-user-pages-soft), and they take half of it.
+	maxBigPipes = 64
 	// maxPipes bounds the pipes that are kept for reuse.
 	maxPipes = 64
 )
