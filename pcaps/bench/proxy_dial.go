@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -33,6 +34,8 @@ type way struct {
 	hops  *services
 	pairs []pair // of which each connection is made between the next
 	next  *atomic.Uint32
+	// control sees to a socket before a pair's address is bound to it.
+	control func(network, address string, c syscall.RawConn) error
 }
 
 // A pair is where a connection begins and where it leads.
@@ -48,7 +51,7 @@ func (w way) open(ctx context.Context, peer services, s service) (*net.TCPConn, 
 	switch {
 	case w.pairs != nil:
 		p := w.pairs[int(w.next.Add(1))%len(w.pairs)]
-		d.LocalAddr, first = p.from, p.to[s]
+		d.LocalAddr, d.Control, first = p.from, w.control, p.to[s]
 	case w.proxy != "":
 		first = w.proxy
 	case w.hops != nil:
