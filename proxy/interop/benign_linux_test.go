@@ -36,10 +36,13 @@ func TestSSTPAfterRequests(t *testing.T) {
 		{"some_TLS_1.2", tls.VersionTLS12, []string{"/", "/favicon.ico", "/style.css", "/logo.png"}, "windows", beforeResponse},
 		{"page_TLS_1.3", tls.VersionTLS13, []string{"/12000"}, "windows", beforeIP},
 		{"page_TLS_1.2", tls.VersionTLS12, []string{"/favicon.ico", "/12000"}, "reference", beforeIP},
-		// A download clears a connection, so that the kernel can carry it: rules
-		// tls.bulk_response and tls.long_response.
-		{"download_TLS_1.3", tls.VersionTLS13, []string{"/17000"}, "windows", never},
-		{"pages_TLS_1.2", tls.VersionTLS12, []string{"/12000", "/12000", "/12000"}, "reference", never},
+		// These clear a connection: rules tls.bulk_response and tls.long_response.
+		// What follows in the first 128 KiB takes that back.
+		{"download_TLS_1.3", tls.VersionTLS13, []string{"/17000"}, "windows", beforeIP},
+		{"pages_TLS_1.2", tls.VersionTLS12, []string{"/12000", "/12000", "/12000"}, "reference", beforeIP},
+		// Then the kernel carries it.
+		{"long_download_TLS_1.3", tls.VersionTLS13, []string{"/200000"}, "windows", never},
+		{"long_download_TLS_1.2", tls.VersionTLS12, []string{"/70000", "/70000"}, "reference", never},
 	} {
 		for _, w := range sstpWays[1:3] {
 			t.Run(test.name+"/"+w.name, func(t *testing.T) {

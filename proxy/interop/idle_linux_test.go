@@ -46,7 +46,8 @@ var idleKinds = []struct {
 }{
 	{"silent", "9001", func() (script, error) { return nil, nil }, false},
 	{"hello", "9002", func() (script, error) { return script{{true, clientHello()}}, nil }, false},
-	{"after_a_page", "9003", recordPage, true},
+	{"after_a_page", "9003", func() (script, error) { return recordPage(20_000) }, false},
+	{"after_a_download", "9004", func() (script, error) { return recordPage(200_000) }, true},
 }
 
 // Idle tunnels take little memory, whether anything went through them or not, and

@@ -14,7 +14,7 @@ import (
 
 // recordPage records TLS in which a page of some size is fetched, so that it can be
 // played again without the work of TLS: nobody on the way knows the keys.
-func recordPage() (script, error) {
+func recordPage(size int) (script, error) {
 	a, b := net.Pipe()
 	r := &recorder{}
 	client := tls.Client(recorded{a, r, true}, &tls.Config{ServerName: labtest.WebName, RootCAs: labtest.Shared.Pool, NextProtos: []string{"http/1.1"}})
@@ -23,7 +23,7 @@ func recordPage() (script, error) {
 	go func() {
 		_, err := http.ReadRequest(bufio.NewReader(server))
 		if err == nil {
-			_, err = fmt.Fprintf(server, "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n%s", noise()[:20000])
+			_, err = fmt.Fprintf(server, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", size, noise()[:size])
 		}
 		served <- err
 	}()
