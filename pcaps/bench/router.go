@@ -57,6 +57,11 @@ func newRouter(ctx context.Context, o *options, dir string) (*router, error) {
 	if r.lab, err = netlab.NewRouted(); err != nil {
 		return nil, err
 	}
+	// Ports of connections that ended are used again after a second, as no client
+	// makes so many that it waits for one.
+	if err := errors.Join(r.lab.Client.Sysctl("ipv4/tcp_tw_reuse", "1"), r.lab.Client.Sysctl("ipv4/ip_local_port_range", "1024 65535")); err != nil {
+		return nil, errors.Join(err, r.lab.Close())
+	}
 	r.server, err = r.start(ctx, r.lab.Server, r.peerAnswers, self, "peer", r.origin.certFile, r.origin.keyFile, ":"+echoPort, ":"+httpsPort)
 	if err != nil {
 		return nil, errors.Join(err, r.lab.Close())
