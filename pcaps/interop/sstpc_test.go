@@ -90,7 +90,17 @@ func (s *sstpc) awaitUp() {
 		s.t.Fatal("pppd.log names no interface")
 	}
 	s.iface = string(m[1])
-	s.lab.client.run("ip", "route", "add", officeNet, "dev", s.iface)
+	// A message of IPCP that was slow is sent again, and takes the interface down for
+	// the moment.
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		_, err := s.lab.client.try("ip", "route", "add", officeNet, "dev", s.iface)
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatal(err)
+		}
+	}
 	s.lab.client.run("ip", "-6", "route", "add", officeNetIPv6, "dev", s.iface)
 }
 

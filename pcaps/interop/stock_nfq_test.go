@@ -43,11 +43,16 @@ func newRoutedLab(t *testing.T) *routedLab {
 	return l
 }
 
-// nfq starts the inspector on the router; events go to a file of its name.
+// nfq starts the inspector on the router; events go to a file of its name. Policies may
+// take their time: the machine is slow.
 func (l *routedLab) nfq(name string, args ...string) (p *process, events string) {
 	l.t.Helper()
+	config := filepath.Join(l.dir, "patient.yaml")
+	if err := os.WriteFile(config, []byte("policy: {timeout: 1m}\n"), 0o644); err != nil {
+		l.t.Fatal(err)
+	}
 	events = filepath.Join(l.dir, name+".json")
-	command := append([]string{filepath.Join(guestDir, "sstpwarden"), "nfq", "--hook", "forward", "--events", events}, args...)
+	command := append([]string{filepath.Join(guestDir, "sstpwarden"), "nfq", "--hook", "forward", "--config", config, "--events", events}, args...)
 	p = l.router.start(name, command...)
 	p.waitFor("msg=serving")
 	return p, events
