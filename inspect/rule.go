@@ -143,8 +143,9 @@ type DialogueMatch struct {
 	First bool `yaml:"first,omitempty"`
 	// Inside asks for the turns inside another TLS, whose records hold one of
 	// the inner session's each: by how many bytes those are longer than what
-	// they hold, one of the list and the same in all turns. It holds
-	// where the cipher shows lengths to the byte. Where it does, all records that follow are taken for those of the inner TLS.
+	// they hold, one of the list and the same in all turns. It holds only where
+	// the cipher shows lengths to the byte; then all records that follow are
+	// taken for those of the inner TLS.
 	Inside []int `yaml:"inside,omitempty"`
 }
 
