@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -32,6 +33,9 @@ const stockPrefix = "TestStock"
 
 // slowVariable, if it is set, tells a run of this binary that it is on the slow machine.
 const slowVariable = "INTEROP_SLOW"
+
+// proxyTests is the binary of package proxy/interop's tests.
+const proxyTests = "proxy.test"
 
 // guestDir is where the guest finds this binary, the programs, and the place for logs.
 const guestDir = "/out"
@@ -127,8 +131,10 @@ func prepare(ctx context.Context) (dir string, err error) {
 	if err := copyFile(filepath.Join(dir, "interop.test"), self); err != nil {
 		return "", err
 	}
-	for _, program := range []struct{ name, ready string }{
-		{"sstplab", os.Getenv("SSTPLAB")}, {"sstpwarden", os.Getenv("SSTPWARDEN")},
+	for _, program := range []struct{ name, ready, build string }{
+		{"sstplab", os.Getenv("SSTPLAB"), "build sstpwarden/cmd/sstplab"},
+		{"sstpwarden", os.Getenv("SSTPWARDEN"), "build sstpwarden/cmd/sstpwarden"},
+		{proxyTests, "", "test -c sstpwarden/proxy/interop"},
 	} {
 		built := filepath.Join(dir, program.name)
 		if program.ready != "" {
@@ -137,7 +143,8 @@ func prepare(ctx context.Context) (dir string, err error) {
 			}
 			continue
 		}
-		cmd := exec.CommandContext(ctx, "go", "build", "-o", built, "sstpwarden/cmd/"+program.name)
+		args := strings.Fields(program.build)
+		cmd := exec.CommandContext(ctx, "go", slices.Insert(args, len(args)-1, "-o", built)...)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("building %s: %w\n%s", program.name, err, out)
