@@ -1,7 +1,6 @@
 // Package interop tests the reference endpoint against programs that are not
-// ours: sstp-client with a real pppd, squid, curl and ping; the inspector of
-// queued packets between them; and the proxy with idle tunnels, where as many files may
-// be open as that takes.
+// ours: sstp-client with a real pppd, squid, curl and ping; and the inspector of
+// queued packets between them.
 //
 // The tests carry the build tag interop, since they need root, Debian's
 // packages (which they install) and some minutes:
