@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"sstpwarden/policies/nearest"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -154,7 +156,7 @@ func (c *checker) check(doc map[string]any) {
 		case policyPackage:
 			c.wrong(at, "is where the policies themselves lie, so data cannot", "give it another name")
 		default:
-			if meant := nearest(key, []string{keySanctioned, keyDryRun, keyEnforcement}); meant != "" {
+			if meant := nearest.Word(key, []string{keySanctioned, keyDryRun, keyEnforcement}); meant != "" {
 				c.wrong(at, "unknown key", fmt.Sprintf("did you mean %q? A key of your own needs a name less like it", meant))
 			}
 		}
@@ -169,7 +171,7 @@ func (c *checker) dryRun(at dataPath, v any) {
 	for i, v := range c.list(at, v, "rule names, such as [sstp.suspected]") {
 		at := append(at, i)
 		if name, ok := c.text(at, v, "a rule's name"); ok && !slices.Contains(ruleNames, name) {
-			if meant := nearest(name, ruleNames); meant != "" {
+			if meant := nearest.Word(name, ruleNames); meant != "" {
 				c.wrong(at, fmt.Sprintf("no rule is called %s", shown(name)), fmt.Sprintf("did you mean %q?", meant))
 			}
 		}

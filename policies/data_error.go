@@ -115,38 +115,3 @@ func listing(words []string, conjunction string) string {
 	last := len(words) - 1
 	return strings.Join(words[:last], ", ") + " " + conjunction + " " + words[last]
 }
-
-// nearest gives the word that name was probably meant to be, "" for none.
-func nearest(name string, words []string) string {
-	simple := strings.NewReplacer("-", "", "_", "", " ", "")
-	best, least := "", 3
-	for _, w := range words {
-		if d := distance(simple.Replace(strings.ToLower(name)), simple.Replace(w)); d < least && d <= len(w)/3 {
-			best, least = w, d
-		}
-	}
-	return best
-}
-
-// distance counts the letters to insert, delete or replace to make b of a.
-func distance(a, b string) int {
-	if len(a) > maxShown {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := diagonal
-			if a[i] != b[j] {
-				d = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], d
-		}
-	}
-	return row[len(b)]
-}

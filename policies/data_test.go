@@ -241,18 +241,6 @@ func TestDataPath(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	words := []string{"servers", "networks", "name", "dry_run", "ban"}
-	for name, want := range map[string]string{
-		"server": "servers", "Networks": "networks", "dryRun": "dry_run", "dry-run": "dry_run", "mane": "", "nam": "name",
-		"bans": "ban", "bn": "ban", "note": "", "": "", "xyz": "", strings.Repeat("servers", 100): "",
-	} {
-		if got := nearest(name, words); got != want {
-			t.Errorf("%.20s: got %q, want %q", name, got, want)
-		}
-	}
-}
-
 func TestListing(t *testing.T) {
 	for want, words := range map[string][]string{"": nil, "a": {"a"}, "a or b": {"a", "b"}, "a, b or c": {"a", "b", "c"}} {
 		if got := listing(words, "or"); got != want {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sstpwarden/policies/nearest"
 )
 
 // sanctioned checks data.sanctioned, the tunnels that are meant to be. What is
@@ -199,7 +201,7 @@ func (c *checker) object(at dataPath, v any, known ...string) (map[string]any, b
 			continue
 		}
 		remedy := "known are " + listing(known, "and")
-		if meant := nearest(key, known); meant != "" {
+		if meant := nearest.Word(key, known); meant != "" {
 			remedy = fmt.Sprintf("did you mean %q?", meant)
 		}
 		c.wrong(append(at, key), "unknown key", remedy)

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"sstpwarden/policies/event"
+	"sstpwarden/policies/nearest"
 )
 
 // A ConfigError says what is wrong at one place of a configuration.
@@ -136,49 +137,8 @@ func listed(words []string, conjunction string) string {
 
 // allowed says what may stand in place of a word, the nearest first.
 func allowed(word string, words []string) string {
-	if w := nearest(word, words); w != "" {
+	if w := nearest.Word(word, words); w != "" {
 		return fmt.Sprintf("did you mean %s? Allowed: %s", w, listed(words, "or"))
 	}
 	return "use " + listed(words, "or")
-}
-
-// nearest gives the word that name was probably meant to be, "" for none.
-func nearest(name string, words []string) string {
-	simple := strings.NewReplacer("-", "", "_", "", " ", "")
-	name = simple.Replace(strings.ToLower(name))
-	best, least := "", 3
-	for _, w := range words {
-		s := simple.Replace(w)
-		d := distance(name, s)
-		if len(name) > 2 && strings.HasPrefix(s, name) {
-			d = min(d, 2)
-		}
-		if d < least && d <= max(1, len(s)/2) {
-			best, least = w, d
-		}
-	}
-	return best
-}
-
-// distance counts the letters to insert, delete or replace to make b of a.
-func distance(a, b string) int {
-	if len(a) > maxShown {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := diagonal
-			if a[i] != b[j] {
-				d = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], d
-		}
-	}
-	return row[len(b)]
 }
