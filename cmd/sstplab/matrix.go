@@ -32,10 +32,12 @@ type matrixFlags struct {
 	all        bool
 	engine     []string
 	match      []string
+	engineTime time.Duration
 	corpus     string
 	baseline   string
 	require    string
 	sstpwarden string
+	changed    func(flag string) bool // whether it was given
 }
 
 func newMatrix() *cobra.Command {
@@ -62,8 +64,8 @@ label is its line in labels.yaml of that folder ("name: positive" or "negative";
 name may have * in it and leave out the ending), else the folder positive or
 negative that it lies in. A key log is the file of the same name ending in .keys.
 
-Exit status: 0 done, 1 cells could not be run, 2 wrong usage, 3 --require was not
-met.`,
+Exit status: 0 done, 1 cells could not be run, or an engine could not judge them,
+2 wrong usage, 3 --require was not met.`,
 		Example: `  sstplab matrix --list
   sstplab matrix --out results --engine tshark --engine ndpiReader
   sstplab matrix --only 'direct/.*/request' --all
@@ -73,6 +75,7 @@ met.`,
   sstplab matrix --corpus captures --engine 'mydpi --read {pcap}' --match 'app=sstp'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.changed = cmd.Flags().Changed
 			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -90,6 +93,7 @@ met.`,
 	fl.BoolVar(&f.all, "all", false, "print cells that are right too")
 	fl.StringArrayVar(&f.engine, "engine", nil, "have the captures judged by `ENGINE` too: a name (--list-engines), or a command with {pcap} in it; repeatable")
 	fl.StringArrayVar(&f.match, "match", nil, "what --engine's command prints of SSTP: `REGEX`; one for each command, in order")
+	fl.DurationVar(&f.engineTime, "engine-timeout", 2*time.Minute, "give an engine `TIME` for a capture; one that takes longer three times is not asked any more")
 	fl.StringVar(&f.corpus, "corpus", "", "judge the captures below `DIR`, and run nothing")
 	fl.StringVar(&f.baseline, "baseline", "", "say what changed since the run whose report.json is `FILE`")
 	fl.StringVar(&f.require, "require", "", "exit with 3 if there is more: `LIMITS` such as evasions=5%,false-alarms=0; of "+strings.Join(limitNames(), ", "))
@@ -114,7 +118,7 @@ func (f *matrixFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	case f.engines:
 		return listEngines(stdout)
 	}
-	if err := f.check(); err != nil {
+	if err := f.checkAll(); err != nil {
 		return err
 	}
 	if f.role == "server" {
@@ -130,10 +134,10 @@ func (f *matrixFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	var baseline *matrix.Report
 	if f.baseline != "" {
 		if baseline, err = matrix.LoadReport(f.baseline); err != nil {
-			return usable("%w", err)
+			return usable("matrix: %w", err)
 		}
 	}
-	report, err := f.report(ctx, stdout, stderr)
+	report, err := f.report(ctx, baseline, stdout, stderr)
 	if report == nil || err != nil && ctx.Err() == nil {
 		return err
 	}
@@ -144,15 +148,38 @@ func (f *matrixFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	return f.tell(ctx, report, limits, stdout, stderr)
 }
 
+// checkAll says whether the flags make sense.
+func (f *matrixFlags) checkAll() error {
+	for _, t := range []struct {
+		flag string
+		time time.Duration
+	}{{"timeout", f.timeout}, {"engine-timeout", f.engineTime}} {
+		if f.changed(t.flag) && t.time < time.Second {
+			return cli.Usagef("matrix: --%s %v does not do: give it 1s and more", t.flag, t.time)
+		}
+	}
+	if f.parallel < 0 {
+		return cli.Usagef("matrix: --parallel %d does not do: run one cell at once, or more", f.parallel)
+	}
+	if f.corpus != "" {
+		for _, flag := range []string{"grid", "only", "list", "role", "timeout", "sstpwarden"} {
+			if f.changed(flag) {
+				return cli.Usagef("matrix: --corpus judges captures and runs nothing: leave --%s out", flag)
+			}
+		}
+	}
+	return f.check()
+}
+
 // report runs the cells, or has the corpus judged. It is nil where something was listed.
-func (f *matrixFlags) report(ctx context.Context, stdout, stderr io.Writer) (*matrix.Report, error) {
+func (f *matrixFlags) report(ctx context.Context, baseline *matrix.Report, stdout, stderr io.Writer) (*matrix.Report, error) {
 	engines, err := f.parseEngines()
 	if err != nil {
 		return nil, err
 	}
 	o := matrix.Options{Parallel: f.parallel, Timeout: f.timeout, Dir: f.out, Sstpwarden: f.sstpwarden, Engines: engines, Device: f.device()}
 	if f.corpus != "" {
-		return f.judgeCorpus(ctx, o, stderr)
+		return f.judgeCorpus(ctx, o, baseline, stderr)
 	}
 	g, err := f.loadGrid()
 	if err != nil {
@@ -165,6 +192,18 @@ func (f *matrixFlags) report(ctx context.Context, stdout, stderr io.Writer) (*ma
 	if f.list {
 		return nil, listCells(stdout, cells)
 	}
+	ids := make([]string, len(cells))
+	for i := range cells {
+		ids[i] = cells[i].ID()
+	}
+	if err := f.comparable(baseline, ids); err != nil {
+		return nil, err
+	}
+	if o.Device != nil {
+		if err := o.Device.Ask(ctx); err != nil {
+			return nil, failed("matrix: %w", err)
+		}
+	}
 	bar := newMatrixBar(stderr, len(cells))
 	o.Done = bar.done
 	report, err := matrix.Run(ctx, g, cells, o)
@@ -175,13 +214,25 @@ func (f *matrixFlags) report(ctx context.Context, stdout, stderr io.Writer) (*ma
 	return report, nil
 }
 
-func (f *matrixFlags) judgeCorpus(ctx context.Context, o matrix.Options, stderr io.Writer) (*matrix.Report, error) {
-	if f.list || f.only != "" {
-		return nil, cli.Usagef("matrix: --corpus judges captures: leave --list and --only out")
+// comparable says whether any of what is to be run stands in the baseline.
+func (f *matrixFlags) comparable(baseline *matrix.Report, ids []string) error {
+	if baseline == nil || baseline.Has(ids) {
+		return nil
 	}
+	return usable("matrix: --baseline %s has none of what is to be run: it is of %s", f.baseline, baseline.Grid)
+}
+
+func (f *matrixFlags) judgeCorpus(ctx context.Context, o matrix.Options, baseline *matrix.Report, stderr io.Writer) (*matrix.Report, error) {
 	captures, err := matrix.FindCorpus(f.corpus)
 	if err != nil {
 		return nil, usable("matrix: %w", err)
+	}
+	ids := make([]string, len(captures))
+	for i := range captures {
+		ids[i] = captures[i].Name
+	}
+	if err := f.comparable(baseline, ids); err != nil {
+		return nil, err
 	}
 	bar := newMatrixBar(stderr, len(captures))
 	o.Done = bar.done
@@ -219,6 +270,9 @@ func (f *matrixFlags) cells(g *matrix.Grid) ([]matrix.Cell, error) {
 		}
 	}
 	if len(out) == 0 {
+		if f.only == "" {
+			return nil, usable("matrix: no cell of the grid can be run through a device")
+		}
 		return nil, cli.Usagef("matrix: --only %s: no cell of the grid is called so; --list lists them", f.only)
 	}
 	return out, nil
@@ -238,6 +292,7 @@ func (f *matrixFlags) parseEngines() ([]matrix.Engine, error) {
 		if err != nil {
 			return nil, cli.Usagef("matrix: --engine: %w", err)
 		}
+		e.Timeout = f.engineTime
 		for _, other := range out {
 			if other.Name == e.Name {
 				e.Name = fmt.Sprintf("%s-%d", e.Name, len(out)+1)
@@ -288,6 +343,11 @@ func (f *matrixFlags) tell(ctx context.Context, r *matrix.Report, limits []matri
 	}
 	if r.Counts.Errors > 0 {
 		return failed("matrix: %d of %d cells could not be run", r.Counts.Errors, r.Counts.Cells)
+	}
+	for _, s := range r.Scores {
+		if s.Errors > 0 {
+			return failed("matrix: %s", r.Failure(s.Judge))
+		}
 	}
 	return nil
 }

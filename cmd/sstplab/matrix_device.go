@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/spf13/pflag"
@@ -46,15 +48,32 @@ func (f *deviceFlags) check() error {
 			return cli.Usagef("matrix: --role client: where is the server? Name it with --peer ADDR")
 		case f.bind != "" || f.port != 0:
 			return cli.Usagef("matrix: --bind and --port are for --role server")
+		case hasPort(f.peer):
+			return cli.Usagef("matrix: --peer %s: leave the port out: each far end has its own (--port at the server sets it)", f.peer)
+		case f.proxy != "" && !hasPort(f.proxy):
+			return cli.Usagef("matrix: --proxy %s: write ADDR:PORT", f.proxy)
 		}
 	case "server":
-		if f.peer != "" || f.proxy != "" {
+		switch {
+		case f.peer != "" || f.proxy != "":
 			return cli.Usagef("matrix: --peer and --proxy are for --role client")
+		case hasPort(f.bind):
+			return cli.Usagef("matrix: --bind %s: leave the port out, or set it with --port", f.bind)
+		case f.port < 0 || f.port > 65535:
+			return cli.Usagef("matrix: --port %d is no port", f.port)
 		}
 	default:
 		return cli.Usagef("matrix: --role %s is not known: use client or server", f.role)
 	}
 	return nil
+}
+
+// hasPort says whether an address has a port, or is meant to.
+func hasPort(address string) bool {
+	if _, err := netip.ParseAddr(address); err == nil {
+		return false
+	}
+	return strings.Contains(address, ":")
 }
 
 // controlAddress is where orders go.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -68,4 +69,9 @@ func was(now, old *CellResult) string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// Has says whether it has a result of any of these cells.
+func (r *Report) Has(ids []string) bool {
+	return slices.ContainsFunc(r.Cells, func(c CellResult) bool { return slices.Contains(ids, c.ID) })
 }

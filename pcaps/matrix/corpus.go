@@ -42,8 +42,12 @@ type Capture struct {
 const LabelsFile = "labels.yaml"
 
 // FindCorpus finds the captures below a folder, with their labels: those of [LabelsFile],
-// else of the folder called positive or negative that is nearest.
+// else of the folder called positive or negative that is nearest. What only has the name of
+// a capture is one that cannot be judged.
 func FindCorpus(dir string) ([]Capture, error) {
+	if at, err := os.Stat(dir); err == nil && !at.IsDir() {
+		return nil, fmt.Errorf("reading the corpus: %s is a file: name the folder that it is in", dir)
+	}
 	labels, err := loadLabels(filepath.Join(dir, LabelsFile))
 	if err != nil {
 		return nil, err
@@ -77,8 +81,11 @@ func FindCorpus(dir string) ([]Capture, error) {
 	return out, nil
 }
 
-// isCapture asks the file's first bytes.
+// isCapture asks the file's name and, of others, the first bytes.
 func isCapture(file string) bool {
+	if ext := strings.ToLower(filepath.Ext(file)); ext == ".pcap" || ext == ".pcapng" {
+		return true
+	}
 	r, err := capfile.Open(file, capfile.Options{})
 	if err != nil {
 		return false
@@ -177,6 +184,10 @@ func RunCorpus(ctx context.Context, dir string, captures []Capture, o Options) (
 		running.Go(func() {
 			for i := range next {
 				results[i] = judgeCapture(ctx, &captures[i], filepath.Join(temporary, fmt.Sprint(i)), o.Engines)
+				if ctx.Err() != nil {
+					results[i] = CellResult{} // engines were stopped
+					continue
+				}
 				if o.Done != nil {
 					telling.Lock()
 					o.Done(&results[i])
@@ -202,6 +213,13 @@ func RunCorpus(ctx context.Context, dir string, captures []Capture, o Options) (
 	return report, ctx.Err()
 }
 
+// failed is the result of what could not be judged.
+func (r CellResult) failed(err error) CellResult {
+	r.mark(MarkError)
+	r.Skipped, r.Reason = false, err.Error()
+	return r
+}
+
 // judgeCapture asks everybody about one capture.
 func judgeCapture(ctx context.Context, c *Capture, plain string, engines []Engine) CellResult {
 	began := time.Now()
@@ -210,17 +228,13 @@ func judgeCapture(ctx context.Context, c *Capture, plain string, engines []Engin
 		out.Group, out.Skipped, out.Reason = "unlabelled", true, "no label"
 	}
 	if err := strip(c.Path, plain); err != nil {
-		out.mark(MarkError)
-		out.Reason = err.Error()
-		return out
+		return out.failed(err)
 	}
 	defer func() { _ = os.Remove(plain) }() // it is temporary
 	out.Findings = append(out.Findings, judge(ctx, Passive, plain, nil))
 	keys, err := loadKeys(c.Keys)
 	if err != nil {
-		out.mark(MarkError)
-		out.Reason = err.Error()
-		return out
+		return out.failed(err)
 	}
 	if keys != nil || hasSecrets(c.Path) {
 		out.Findings = append(out.Findings, judge(ctx, Opened, c.Path, keys))

@@ -23,6 +23,33 @@ type Device struct {
 	Proxy string
 }
 
+// String says where the device is.
+func (d *Device) String() string {
+	if d.Proxy != "" {
+		return "the proxy " + d.Proxy + ", to " + d.Peer
+	}
+	return "what is on the way to " + d.Peer
+}
+
+// Ask finds out whether a server takes orders.
+func (d *Device) Ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	c, err := d.ask(ctx)
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}
+
+func (d *Device) ask(ctx context.Context) (net.Conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, "tcp", d.Control)
+	if err != nil {
+		return nil, fmt.Errorf("asking for a far end: %w: does sstplab matrix --role server run there?", err)
+	}
+	return c, nil
+}
+
 // DefaultControl is the port on which servers are asked for far ends.
 const DefaultControl = 7978
 
@@ -42,6 +69,8 @@ const (
 	// maxOrder bounds an order, in bytes, and orderTime how long it may take.
 	maxOrder  = 16 << 10
 	orderTime = 30 * time.Second
+	// askTime is how long a server may take to be found.
+	askTime = 10 * time.Second
 	// maxFarTime is how long a far end stays whose client does not go.
 	maxFarTime = 5 * time.Minute
 	// maxFarEnds is how many there are at once.
@@ -72,9 +101,9 @@ func (r *remoteEnd) close() { _ = r.control.Close() } // the other host sees it
 
 // open asks the server for a far end.
 func (d devicePath) open(ctx context.Context, l *Lab, c *Cell, _ *Setup) (string, farEnd, error) {
-	control, err := new(net.Dialer).DialContext(ctx, "tcp", d.Control)
+	control, err := d.ask(ctx)
 	if err != nil {
-		return "", nil, fmt.Errorf("asking for a far end: %w: does sstplab matrix --role server run there?", err)
+		return "", nil, err
 	}
 	var s supply
 	err = errors.Join(
@@ -141,7 +170,10 @@ func (d *DeviceServer) Serve(ctx context.Context, ln net.Listener) error {
 func (d *DeviceServer) order(ctx context.Context, lab *Lab, c net.Conn) {
 	_ = c.SetDeadline(time.Now().Add(orderTime)) // the read below fails if it cannot be set
 	var o order
-	if err := json.NewDecoder(io.LimitReader(c, maxOrder)).Decode(&o); err != nil {
+	switch err := json.NewDecoder(io.LimitReader(c, maxOrder)).Decode(&o); {
+	case errors.Is(err, io.EOF):
+		return // who only asks whether there is somebody
+	case err != nil:
 		d.Log(fmt.Sprintf("%s: an order that cannot be read: %v", c.RemoteAddr(), err))
 		return
 	}

@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,11 +12,19 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"time"
+
+	"sstpwarden/policies/nearest"
 )
 
-// engineTime bounds what an engine takes for one capture.
-const engineTime = 2 * time.Minute
+const (
+	// engineTime bounds what an engine takes for one capture, if it does not say itself.
+	engineTime = 2 * time.Minute
+	// maxLate is how often an engine may take longer before it is not asked any more.
+	maxLate = 3
+)
 
 // An Engine is a program that judges captures offline.
 type Engine struct {
@@ -28,6 +37,11 @@ type Engine struct {
 	// if that is set.
 	Match  *regexp.Regexp
 	Output string
+	// Timeout bounds what it takes for one capture, 0 for two minutes. An engine that
+	// takes longer three times is not asked any more.
+	Timeout time.Duration
+
+	late *atomic.Int32 // how often it took longer
 }
 
 // known are engines that need no more than their name. What they match is what each calls
@@ -73,7 +87,7 @@ func ParseEngine(text, match string) (Engine, error) {
 			if err != nil {
 				return Engine{}, fmt.Errorf("engine %s: %w", k.name, err)
 			}
-			return Engine{k.name, k.command, re, k.output}, nil
+			return Engine{Name: k.name, Command: k.command, Match: re, Output: k.output, late: new(atomic.Int32)}, nil
 		}
 	}
 	command, err := splitWords(text)
@@ -82,6 +96,9 @@ func ParseEngine(text, match string) (Engine, error) {
 		return Engine{}, fmt.Errorf("engine %q: %w", text, err)
 	case !strings.Contains(text, "{pcap}") && !strings.Contains(text, "{keyed}"):
 		names, _, _ := KnownEngines()
+		if w := nearest.Word(text, names); w != "" {
+			return Engine{}, fmt.Errorf("engine %q is not known: did you mean %s?", text, w)
+		}
 		return Engine{}, fmt.Errorf("engine %q is none of %s, and no command: that has {pcap} in it", text, join(names))
 	case match == "":
 		return Engine{}, fmt.Errorf("engine %q: what does it print of SSTP? Say so with --match REGEX", text)
@@ -93,7 +110,7 @@ func ParseEngine(text, match string) (Engine, error) {
 	if _, err := exec.LookPath(command[0]); err != nil {
 		return Engine{}, fmt.Errorf("engine %q: %s is not installed here", text, command[0])
 	}
-	return Engine{Name: filepath.Base(command[0]), Command: command, Match: re}, nil
+	return Engine{Name: filepath.Base(command[0]), Command: command, Match: re, late: new(atomic.Int32)}, nil
 }
 
 // splitWords parts a command's words.
@@ -135,6 +152,11 @@ func splitWords(text string) ([]string, error) {
 // judge runs the engine on a capture.
 func (e *Engine) judge(ctx context.Context, plain, keyed string) Finding {
 	f := Finding{Judge: e.Name}
+	limit := cmp.Or(e.Timeout, engineTime)
+	if e.late.Load() >= maxLate {
+		f.Error = fmt.Sprintf("%s was not asked: it took more than %v for each of %d captures", e.Command[0], limit, maxLate)
+		return f
+	}
 	dir, err := os.MkdirTemp("", "sstplab-engine-")
 	if err != nil {
 		f.Error = err.Error()
@@ -146,15 +168,26 @@ func (e *Engine) judge(ctx context.Context, plain, keyed string) Finding {
 	for i, a := range e.Command {
 		args[i] = replace.Replace(a)
 	}
-	ctx, cancel := context.WithTimeout(ctx, engineTime)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir = dir
 	cmd.WaitDelay = time.Second
+	// A shell's children end with it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		f.Error = fmt.Sprintf("%s: %v: %s", args[0], errors.Join(context.Cause(ctx), err), lastLine(stderr.String()))
+		switch last := lastLine(stderr.String()); {
+		case errors.Is(ctx.Err(), context.DeadlineExceeded):
+			e.late.Add(1)
+			f.Error = fmt.Sprintf("%s: it takes more than %v", args[0], limit)
+		case last == "":
+			f.Error = fmt.Sprintf("%s: %v", args[0], err)
+		default:
+			f.Error = fmt.Sprintf("%s: %v: %s", args[0], err, last)
+		}
 		return f
 	}
 	text := stdout.Bytes()

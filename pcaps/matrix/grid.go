@@ -178,7 +178,7 @@ func names(words []string, known []string) ([]string, error) {
 		case slices.Contains(known, w):
 			out = append(out, w)
 		default:
-			return nil, fmt.Errorf("%q is not known: there are all, %s", w, join(known))
+			return nil, fmt.Errorf("%q is not known: %s", w, instead(w, append([]string{"all"}, known...)))
 		}
 	}
 	return out, nil

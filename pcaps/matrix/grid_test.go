@@ -95,11 +95,16 @@ func TestParseGrid(t *testing.T) {
 	}
 	const head = "version: 1\ngroups:\n- name: a\n"
 	for _, tt := range []struct{ text, want string }{
-		{"", "x: version is 0: write version: 1"},
+		{"seed: 1\n", "x: version is 0: write version: 1"},
 		{"version: 2\n", "x: version is 2"},
 		{"version: 1\n", "x: there are no groups"},
-		{"version: 1\nsede: 4\n", "x:2: sede is not known"},
+		{"version: 1\nsede: 4\n", "x:2: sede is not known: did you mean seed?"},
 		{head + "  colour: none\n", "x:4: colour is not known: there are name, about, clients"},
+		{head + "  transforms: [none, hello_record]\n", `x:4: transforms of group a: "hello_record" is not known: did you mean hello-records?`},
+		{"version: 1\nseed: x\n", "x:2: here is text `x`, and should be a whole number"},
+		{head + "  clients: {a: b}\n", "x:4: here is an object, and should be a word or a list of words"},
+		{"version: 1\ntimeout: 5\n", `x:2: timeout "5" does not do: write a time of 1s and more`},
+		{"", "x: it is empty"},
 		{head + "  transforms: nonsense\n", `x:4: transforms of group a: "nonsense" is not known: there are all, none, hello-records`},
 		{head + "  transforms:\n  - none\n  - nonsense\n", "x:5: transforms of group a"},
 		{head + "  clients: [chrome]\n", `x:4: clients of group a: "chrome" is not known: there are all, reference, windows`},
@@ -107,10 +112,9 @@ func TestParseGrid(t *testing.T) {
 		{head + "  scenarios: all\n  transforms: early\n", `x:5: transforms of group a: "early" is not known`},
 		{head + "- name: a\n", "x:4: group a is there twice"},
 		{"version: 1\ngroups:\n- clients: all\n", "x:3: the group has no name"},
-		{"version: 1\ntimeout: 5\ngroups:\n- name: a\n", `x: timeout "5" does not do`},
 		{head + "  clients: windows7\n", "x: no cell is left"},
 		{"version: [\n", "x:1: did not find expected node content"},
-		{"groups: 7\n", "x:1: cannot unmarshal"},
+		{"groups: 7\n", "x:1: here is a whole number `7`, and should be a list of groups"},
 	} {
 		_, err := ParseGrid("x", []byte(tt.text))
 		if err == nil || !strings.HasPrefix(err.Error(), tt.want) {

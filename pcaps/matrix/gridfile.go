@@ -27,9 +27,31 @@ const (
 type gridFile struct {
 	Version int         `yaml:"version"`
 	Seed    uint64      `yaml:"seed"`
-	Timeout string      `yaml:"timeout"`
+	Timeout patience    `yaml:"timeout"`
 	Base    groupFile   `yaml:"base"`
 	Groups  []groupFile `yaml:"groups"`
+}
+
+// UnmarshalYAML looks for keys that are not known.
+func (g *gridFile) UnmarshalYAML(n *yaml.Node) error {
+	type plain gridFile
+	if err := knownKeys(n, "version", "seed", "timeout", "base", "groups"); err != nil {
+		return err
+	}
+	return n.Decode((*plain)(g))
+}
+
+// patience is a time that a cell may take.
+type patience time.Duration
+
+// UnmarshalYAML reads it.
+func (p *patience) UnmarshalYAML(n *yaml.Node) error {
+	d, err := time.ParseDuration(n.Value)
+	if err != nil || d < time.Second {
+		return fmt.Errorf("line %d: timeout %q does not do: write a time of 1s and more", n.Line, n.Value)
+	}
+	*p = patience(d)
+	return nil
 }
 
 type groupFile struct {
@@ -65,7 +87,7 @@ func knownKeys(n *yaml.Node, known ...string) error {
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if k := n.Content[i]; !slices.Contains(known, k.Value) {
-			return fmt.Errorf("line %d: %s is not known: there are %s", k.Line, k.Value, join(known))
+			return fmt.Errorf("line %d: %s is not known: %s", k.Line, k.Value, instead(k.Value, known))
 		}
 	}
 	return nil
@@ -109,19 +131,16 @@ func ParseGrid(name string, text []byte) (*Grid, error) {
 	var f gridFile
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
-	if err := d.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
+	switch err := d.Decode(&f); {
+	case errors.Is(err, io.EOF):
+		return nil, fmt.Errorf("%s: it is empty", name)
+	case err != nil:
 		return nil, fmt.Errorf("%s:%s", name, reworded(err))
 	}
 	if f.Version != 1 {
 		return nil, fmt.Errorf("%s: version is %d: write version: 1", name, f.Version)
 	}
-	g := &Grid{Name: name, Seed: f.Seed, Timeout: defaultTimeout}
-	if f.Timeout != "" {
-		var err error
-		if g.Timeout, err = time.ParseDuration(f.Timeout); err != nil || g.Timeout < time.Second {
-			return nil, fmt.Errorf("%s: timeout %q does not do: write a time of 1s and more", name, f.Timeout)
-		}
-	}
+	g := &Grid{Name: name, Seed: f.Seed, Timeout: cmp.Or(time.Duration(f.Timeout), defaultTimeout)}
 	if len(f.Groups) == 0 {
 		return nil, fmt.Errorf("%s: there are no groups", name)
 	}
@@ -223,15 +242,25 @@ func scenarioNames() []string {
 func join(words []string) string { return strings.Join(words, ", ") }
 
 var (
-	unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`)
-	atLine       = regexp.MustCompile(`line (\d+): `)
+	wrongType = regexp.MustCompile(`cannot unmarshal !!(\w+)( .*)? into (\S+)`)
+	atLine    = regexp.MustCompile(`line (\d+): `)
 )
 
-// reworded is what YAML's reader says, for people: the line first.
+// kinds are what YAML's reader and Go call what can stand in a grid.
+var kinds = map[string]string{
+	"map": "an object", "seq": "a list", "str": "text", "null": "nothing", "bool": "true or false", "float": "a number with a point",
+	"int": "a whole number", "uint64": "a whole number", "string": "a word", "[]string": "a word or a list of words",
+	"[]matrix.groupFile": "a list of groups",
+}
+
+// reworded is what YAML's reader says first, for people: the line first.
 func reworded(err error) string {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	text = strings.TrimPrefix(text, "unmarshal errors:\n  ")
-	text = unknownField.ReplaceAllString(text, "$1 is not known")
+	text, _, _ = strings.Cut(strings.TrimPrefix(text, "unmarshal errors:\n  "), "\n")
+	if m := wrongType.FindStringSubmatch(text); m != nil {
+		is, want := cmp.Or(kinds[m[1]], m[1]), cmp.Or(kinds[m[3]], m[3])
+		text = strings.Replace(text, m[0], fmt.Sprintf("here is %s%s, and should be %s", is, m[2], want), 1)
+	}
 	if m := atLine.FindStringSubmatchIndex(text); m != nil {
 		return text[m[2]:m[3]] + ": " + text[:m[0]] + text[m[1]:]
 	}

@@ -52,6 +52,10 @@ type page struct {
 	Views         []pageView
 	Maps          []pageMap
 	Transforms    []pageTransform
+	Watched       bool // there are tunnels that nothing was to cut
+	Enforced      bool // and some that something was to
+	Cuts          []CutCount
+	Failures      []string // of judges
 	Scores        []pageScore
 	Cells         []pageCell
 	Baseline      string
@@ -93,11 +97,8 @@ type pageField struct {
 }
 
 type pageTransform struct {
-	Name, About          string
-	Watched, Enforced    int
-	Evasions, Opened     int
-	Leaks                int
-	EvasionShare, Colour string
+	Name, About             string
+	Evasions, Opened, Leaks string // parts of some
 }
 
 type pageScore struct {
@@ -155,6 +156,10 @@ func (r *Report) page(captures string) *page {
 		{"took", fmt.Sprintf("%.0f s", r.Seconds)},
 		{"begun", p.When},
 	}
+	if r.Device != "" {
+		p.Title = "SSTP matrix: a device under test"
+		p.Facts = slices.Insert(p.Facts, 0, [2]string{"device", r.Device})
+	}
 	p.Counts = []pageCount{
 		{c.Right, "right", "right"},
 		{c.Evasions, "evasions", MarkEvasion},
@@ -168,6 +173,9 @@ func (r *Report) page(captures string) *page {
 		p.Counts = append(p.Counts, pageCount{c.Changes, "changed", "changed"})
 	}
 	p.Views = append(p.Views, pageView{"result", "what is wrong with a cell, if anything is"})
+	if r.Counts.Enforced > 0 {
+		p.Views = append(p.Views, pageView{"cut at", "the step of the connection at which it was cut"})
+	}
 	for _, j := range r.Judges {
 		about := "found in the capture by " + j
 		switch j {
@@ -256,7 +264,7 @@ func (r *Report) rowAxis(group string) rowAxis {
 	ends := func(c *CellResult) string { return c.Client + " → " + c.Server }
 	where := func(c *CellResult) string {
 		text := "TLS " + c.TLS
-		if c.Path != Direct {
+		if c.Path != Direct && c.Path != devicePathName {
 			text += ", " + c.Path
 		}
 		return text
@@ -294,12 +302,19 @@ func (r *Report) field(c *CellResult, i int) *pageField {
 	if c.Status() == "right" && !c.SSTP {
 		classes[0] = "left"
 	}
+	if r.Counts.Enforced > 0 {
+		class, text := cutClass(c)
+		classes, texts = append(classes, class), append(texts, text)
+	}
 	for _, j := range r.Judges {
 		class, text := findingClass(c, c.Finding(j))
 		classes, texts = append(classes, class), append(texts, text)
 	}
 	f := &pageField{Anchor: anchor(i), Class: classes[0], Text: texts[0], Classes: strings.Join(classes, "|"), Texts: strings.Join(texts, "|"), Changed: c.Was != ""}
 	f.Title = c.ID + ": " + c.Status()
+	if c.Outcome != nil && enforcing(c.Path) {
+		f.Title += "; " + c.connection()
+	}
 	if passive := c.Finding(Passive); passive != nil {
 		f.Title += "; without keys " + detail(passive)
 	}
@@ -312,6 +327,23 @@ func (r *Report) field(c *CellResult, i int) *pageField {
 // glyphs stand for a status where colours do not do.
 var glyphs = map[string]string{
 	"right": "✓", MarkEvasion: "✗", MarkOpenedEvasion: "✗✗", MarkLeak: "⇥", MarkFalseAlarm: "!", MarkError: "E", "skipped": "–",
+}
+
+// cutClass is where a connection was cut, or what became of it.
+func cutClass(c *CellResult) (class, text string) {
+	switch {
+	case c.Outcome == nil || !enforcing(c.Path):
+		return "none", ""
+	case c.Outcome.Result == Passed && c.SSTP:
+		return MarkLeak, "passed"
+	case c.Outcome.Result == Passed:
+		return "left", "passed"
+	case !c.SSTP:
+		return MarkFalseAlarm, c.Outcome.Stage
+	case c.Outcome.Carried > 0:
+		return MarkLeak, c.Outcome.Stage
+	}
+	return "right", c.Outcome.Stage
 }
 
 // findingClass is how strongly a judge is right or wrong.
@@ -355,12 +387,16 @@ func (r *Report) addSums(p *page) {
 	for _, s := range r.transformSums() {
 		if s.evasions+s.opened+s.leaks > 0 {
 			p.Transforms = append(p.Transforms, pageTransform{
-				Name: s.name, About: s.about, Watched: s.watched, Enforced: s.enforced,
-				Evasions: s.evasions, Opened: s.opened, Leaks: s.leaks,
+				Name: s.name, About: s.about,
+				Evasions: outOf(s.evasions, s.watched), Opened: outOf(s.opened, s.watched), Leaks: outOf(s.leaks, s.enforced),
 			})
 		}
 	}
+	p.Watched, p.Enforced, p.Cuts = r.Counts.Watched > 0, r.Counts.Enforced > 0, r.Cuts()
 	for _, s := range r.Scores {
+		if s.Errors > 0 {
+			p.Failures = append(p.Failures, r.Failure(s.Judge))
+		}
 		p.Scores = append(p.Scores, pageScore{
 			Judge: s.Judge, Found: s.TruePositives, Missed: s.FalseNegatives, False: s.FalsePositives, Left: s.TrueNegatives, Errs: s.Errors,
 			FoundShare: share(s.TruePositives, s.TruePositives+s.FalseNegatives),

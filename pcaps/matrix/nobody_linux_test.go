@@ -44,9 +44,6 @@ func asNobody(t *testing.T, args ...string) *Report {
 
 // The small grid takes no rights at all.
 func TestSmallAsNobody(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it runs all transforms")
-	}
 	r := asNobody(t, "--grid", "small", "--require", "errors=0,skipped=0,false-alarms=0")
 	if c := r.Counts; c.Cells != len(Small().Cells()) || c.Cells != c.Tunnels+c.Benign {
 		t.Errorf("%+v", c)

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"sstpwarden/pcaps/sstpref"
 )
 
 // A Result is what became of a cell's connection.
@@ -20,6 +22,12 @@ const (
 	Connected Result = "connected" // it was set up, and carried nothing
 	Cut       Result = "cut"       // it was not set up
 )
+
+// stages are the steps of a connection, in their order.
+var stages = []string{
+	string(sstpref.StepTCP), string(sstpref.StepProxy), string(sstpref.StepTLS), string(sstpref.StepCertificate), string(sstpref.StepHTTP), string(sstpref.StepSSTP),
+	string(sstpref.StepLCP), string(sstpref.StepAuthentication), string(sstpref.StepIPCP), string(sstpref.StepData),
+}
 
 // An Outcome is what a cell's client saw.
 type Outcome struct {

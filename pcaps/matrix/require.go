@@ -44,7 +44,7 @@ func ParseLimits(text string) ([]Limit, error) {
 		name, value, ok := strings.Cut(strings.TrimSpace(part), "=")
 		all, _ := LimitNames()
 		if i := findLimit(name); i < 0 {
-			return nil, fmt.Errorf("%q is nothing that can be required: there are %s", name, join(all))
+			return nil, fmt.Errorf("%q is nothing that can be required: %s", name, instead(name, all))
 		}
 		number, percent := strings.CutSuffix(value, "%")
 		most, err := strconv.ParseFloat(number, 64)

@@ -1,7 +1,9 @@
 package matrix
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -125,6 +127,8 @@ type Report struct {
 	Counts Counts       `json:"counts"`
 	Scores []Score      `json:"scores"`
 	Groups []GroupAbout `json:"groups"`
+	// Device says what was tested, "" where that was not a device.
+	Device string       `json:"device,omitempty"`
 	Cells  []CellResult `json:"cells"`
 	// Baseline names the run that this one is compared with.
 	Baseline string `json:"baseline,omitempty"`
@@ -153,6 +157,43 @@ type Counts struct {
 	Errors         int `json:"errors"`
 	Skipped        int `json:"skipped"`
 	Changes        int `json:"changes"`
+}
+
+// A CutCount is how many cells were cut at a stage in a way.
+type CutCount struct {
+	Stage   string // as in an Outcome
+	How     string
+	Tunnels int
+	Benign  int
+	// Bytes and Milliseconds are the most that one took before it was cut.
+	Bytes        int64
+	Milliseconds float64
+}
+
+// Cuts counts what was cut where something enforces, in the order of the stages.
+func (r *Report) Cuts() (out []CutCount) {
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		if c.Outcome == nil || c.Outcome.Result == Passed || !enforcing(c.Path) {
+			continue
+		}
+		o := c.Outcome
+		at := slices.IndexFunc(out, func(k CutCount) bool { return k.Stage == o.Stage && k.How == o.How })
+		if at < 0 {
+			at, out = len(out), append(out, CutCount{Stage: o.Stage, How: o.How})
+		}
+		k := &out[at]
+		if c.SSTP {
+			k.Tunnels++
+		} else {
+			k.Benign++
+		}
+		k.Bytes, k.Milliseconds = max(k.Bytes, o.Up+o.Down), max(k.Milliseconds, o.Milliseconds)
+	}
+	slices.SortFunc(out, func(a, b CutCount) int {
+		return cmp.Or(slices.Index(stages, a.Stage)-slices.Index(stages, b.Stage), strings.Compare(a.How, b.How))
+	})
+	return out
 }
 
 // A Score is a judge's confusion matrix. Cells of tunnels that were cut do not count: what

@@ -31,7 +31,7 @@ type openPath struct {
 }
 
 // Run runs a grid's cells, and judges them. The error is one of this host; what goes wrong
-// in a cell stands in its result. When ctx is done, cells that have not begun are left out.
+// in a cell stands in its result. When ctx is done, cells that have not ended are left out.
 func Run(ctx context.Context, g *Grid, cells []Cell, o Options) (*Report, error) {
 	started := time.Now()
 	lab, err := NewLab(g.Seed)
@@ -54,6 +54,9 @@ func Run(ctx context.Context, g *Grid, cells []Cell, o Options) (*Report, error)
 	report := &Report{Version: 1, Grid: g.Name, Seed: g.Seed, Started: started, Judges: []string{Passive, Opened}}
 	for _, e := range o.Engines {
 		report.Judges = append(report.Judges, e.Name)
+	}
+	if o.Device != nil {
+		report.Device = o.Device.String()
 	}
 	for _, group := range g.Groups {
 		report.Groups = append(report.Groups, GroupAbout{group.Name, group.About})
@@ -82,7 +85,7 @@ func (r *runner) all(ctx context.Context, cells []Cell) []CellResult {
 		running.Go(func() {
 			for i := range next {
 				results[i] = r.run(ctx, &cells[i])
-				if r.options.Done != nil {
+				if r.options.Done != nil && results[i].ID != "" {
 					telling.Lock()
 					r.options.Done(&results[i])
 					telling.Unlock()
@@ -126,7 +129,7 @@ func (r *runner) close() error {
 	return errors.Join(errs...)
 }
 
-// run runs one cell.
+// run runs one cell. The result is empty if ctx was done before it ended.
 func (r *runner) run(ctx context.Context, c *Cell) CellResult {
 	began := time.Now()
 	out := CellResult{ID: c.ID(), Cell: *c, SSTP: !c.Benign(), Expected: Passed}
@@ -140,6 +143,10 @@ func (r *runner) run(ctx context.Context, c *Cell) CellResult {
 			return out
 		}
 		err = r.live(ctx, c, &kind, &out)
+	}
+	if ctx.Err() != nil { // what became of it is our own doing
+		_ = os.Remove(filepath.Join(r.dir, c.File())) // it may not have come to one
+		return CellResult{}
 	}
 	var skip *skipError
 	switch {

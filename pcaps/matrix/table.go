@@ -17,6 +17,7 @@ func (r *Report) WriteTable(w io.Writer, colour, all bool) error {
 	p.changes(r)
 	p.skipped(r)
 	p.transforms(r)
+	p.cuts(r)
 	p.scores(r)
 	p.sums(r)
 	return p.err
@@ -66,12 +67,9 @@ func (p *printer) cells(r *Report, all bool) {
 		if c.Skipped || len(c.Marks) == 0 && !all {
 			continue
 		}
-		rows = append(rows, []string{c.ID, c.connection(), detail(c.Finding(Passive)), detail(c.Finding(Opened)), strings.Join(c.Marks, ", ")})
-		if len(c.Marks) == 0 {
-			rows[len(rows)-1][4] = "right"
-		}
+		rows = append(rows, []string{c.ID, c.connection(), detail(c.Finding(Passive)), detail(c.Finding(Opened)), c.verdict()})
 	}
-	if !slices.ContainsFunc(r.Cells, func(c CellResult) bool { return c.Outcome != nil || c.Reason != "" }) {
+	if !slices.ContainsFunc(r.Cells, func(c CellResult) bool { return c.Outcome != nil }) {
 		for i := range rows { // of a corpus
 			rows[i] = slices.Delete(rows[i], 1, 2)
 		}
@@ -82,12 +80,21 @@ func (p *printer) cells(r *Report, all bool) {
 	}
 }
 
+// verdict says what is wrong, and why it could not be run.
+func (r *CellResult) verdict() string {
+	text := cmp.Or(strings.Join(r.Marks, ", "), "right")
+	if r.Reason != "" && slices.Contains(r.Marks, MarkError) {
+		text += ": " + r.Reason
+	}
+	return text
+}
+
 // connection is the outcome in a few words.
 func (r *CellResult) connection() string {
 	o := r.Outcome
 	switch {
 	case o == nil:
-		return r.Reason
+		return "-"
 	case o.Result == Passed:
 		return "passed"
 	}
@@ -111,15 +118,27 @@ func (p *printer) changes(r *Report) {
 			rows = append(rows, []string{c.ID, c.Status(), c.Was})
 		}
 	}
-	for _, id := range r.Missing {
-		rows = append(rows, []string{id, "not run", ""})
-	}
 	if len(rows) == 1 {
-		p.printf("Nothing changed since %s.\n\n", r.Baseline)
-		return
+		p.printf("Nothing changed since %s.\n", r.Baseline)
+	} else {
+		p.table(rows)
 	}
-	p.table(rows)
+	const most = 3 // for those who chose a few cells
+	switch n := len(r.Missing); {
+	case n > most:
+		p.printf("%d of its cells were not run: %s, and others.\n", n, join(r.Missing[:most]))
+	case n > 0:
+		p.printf("%s not run: %s.\n", plural(n, "of its cells was", "of its cells were"), join(r.Missing))
+	}
 	p.printf("\n")
+}
+
+// plural is a number of things.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // skipped tells of cells that were not run, by reason.
@@ -135,11 +154,11 @@ func (p *printer) skipped(r *Report) {
 	}
 	for _, text := range order {
 		name, reason, _ := strings.Cut(text, ": ")
-		what := "cells on path " + name
+		what := plural(reasons[text], "cell", "cells") + " on path " + name
 		if name == "" {
-			what = "captures" // of a corpus
+			what = plural(reasons[text], "capture", "captures") // of a corpus
 		}
-		p.printf("%d %s: skipped: %s\n", reasons[text], what, reason)
+		p.printf("%s: skipped: %s\n", what, reason)
 	}
 	if len(order) > 0 {
 		p.printf("\n")
@@ -198,9 +217,28 @@ func (p *printer) transforms(r *Report) {
 			continue
 		}
 		rows = append(rows, []string{
-			s.name, fmt.Sprintf("%d of %d", s.evasions, s.watched), fmt.Sprintf("%d of %d", s.opened, s.watched),
-			fmt.Sprintf("%d of %d", s.leaks, s.enforced), s.about,
+			s.name, outOf(s.evasions, s.watched), outOf(s.opened, s.watched), outOf(s.leaks, s.enforced), s.about,
 		})
+	}
+	if len(rows) > 1 {
+		p.table(rows)
+		p.printf("\n")
+	}
+}
+
+// outOf is a part of some, if there are any.
+func outOf(n, of int) string {
+	if of == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d of %d", n, of)
+}
+
+// cuts says where connections ended that something was to judge.
+func (p *printer) cuts(r *Report) {
+	rows := [][]string{{"CUT AT", "BY", "TUNNELS", "OTHERS", "BYTES BY THEN", "TIME BY THEN"}}
+	for _, k := range r.Cuts() {
+		rows = append(rows, []string{k.Stage, k.How, fmt.Sprint(k.Tunnels), fmt.Sprint(k.Benign), fmt.Sprintf("up to %d", k.Bytes), fmt.Sprintf("up to %.0f ms", k.Milliseconds)})
 	}
 	if len(rows) > 1 {
 		p.table(rows)
@@ -217,7 +255,24 @@ func (p *printer) scores(r *Report) {
 		})
 	}
 	p.table(rows)
+	for _, s := range r.Scores {
+		if s.Errors > 0 {
+			p.printf("%s\n", p.bad(r.Failure(s.Judge)))
+		}
+	}
 	p.printf("\n")
+}
+
+// Failure says what a judge could not judge, and why it could not the first time.
+func (r *Report) Failure(judge string) string {
+	n, first := 0, ""
+	for i := range r.Cells {
+		if f := r.Cells[i].Finding(judge); f != nil && f.Error != "" {
+			n++
+			first = cmp.Or(first, f.Error)
+		}
+	}
+	return fmt.Sprintf("%s could not judge %s: %s", judge, plural(n, "capture", "captures"), first)
 }
 
 func share(n, of int) string {
@@ -233,7 +288,7 @@ func (p *printer) sums(r *Report) {
 	if r.Seed != 0 {
 		seed = fmt.Sprintf(", seed %d", r.Seed)
 	}
-	p.printf("%d cells in %.0f s%s: %d right", c.Cells, r.Seconds, seed, c.Right)
+	p.printf("%s in %.0f s%s: %d right", plural(c.Cells, "cell", "cells"), r.Seconds, seed, c.Right)
 	for _, s := range []struct {
 		n    int
 		what string

@@ -218,6 +218,13 @@ func TestDeviceAddressFilter(t *testing.T) {
 	if c := r.Counts; c.Leaks != 0 || c.Enforced != 2 || c.FalseAlarms != 3 || c.Errors != 0 {
 		t.Errorf("%+v", c)
 	}
+	cuts := r.Cuts()
+	if len(cuts) != 1 || cuts[0].Stage != "tcp" || cuts[0].How != "silence" || cuts[0].Tunnels != 2 || cuts[0].Benign != 3 || cuts[0].Bytes != 0 || cuts[0].Milliseconds == 0 {
+		t.Errorf("cuts %+v", cuts)
+	}
+	if want := "what is on the way to " + netlab.Server4; r.Device != want {
+		t.Errorf("device %q, want %q", r.Device, want)
+	}
 	r, told = b.client(3, "--peer", netlab.Server4b, "--timeout", "1m", "--require", "leaks=0")
 	b.expect(told, map[string]string{
 		"windows-softether/none": "leak, passed",
@@ -287,6 +294,12 @@ func TestDeviceSquid(t *testing.T) {
 	}
 	b.client(0, append(through, "--require", "leaks=0,false-alarms=0,errors=0,skipped=0", "--only", "none$|lower$|chrome")...)
 	b.client(0, append(through, "--require", "leaks=25%")...)
+	if cuts := r.Cuts(); len(cuts) != 1 || cuts[0].Tunnels != 3 || cuts[0].Benign != 0 || cuts[0].Bytes == 0 {
+		t.Errorf("cuts %+v", cuts)
+	}
+	if want := "the proxy " + address + ", to " + netlab.Server4; r.Device != want {
+		t.Errorf("device %q, want %q", r.Device, want)
+	}
 }
 
 // Sstpwarden nfq with the policy that it comes with cuts tunnels once they show themselves,
