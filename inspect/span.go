@@ -60,7 +60,18 @@ func (d *dialogue) skippable(t int) int {
 		return 0
 	}
 	p := d.pieces[d.turns[t].first:d.end(t)]
+	if !maybeTicket(p[0]) {
+		return 0
+	}
 	return min(maxTickets, alike(p), len(p)-1)
+}
+
+// maybeTicket says that a piece may be one by its length: those seen have 41 to 250
+// bytes (RFC 8446, Section 4.6.1: 13 around the ticket and its nonce).
+func maybeTicket(p piece) bool {
+	const shortest, longest = 30, 512
+	s := p.size()
+	return s.Hi >= shortest && s.Lo <= longest
 }
 
 // alike gives how many pieces in front are as long as the first.
@@ -79,12 +90,11 @@ const tornTurns = 2
 // torn says that this may be: the server's first turn is nothing but tickets,
 // which are alike, and there are several or what the client sent before is cut.
 func (d *dialogue) torn() bool {
-	const longest = 1024 // those seen have 41 to 250 bytes
 	if !d.tickets || len(d.turns) <= tornTurns || d.turns[0].from != ClientToServer {
 		return false
 	}
 	t := d.span(1).pieces
-	if len(t) > maxTickets || t[0].size().Hi > longest || alike(t) < len(t) {
+	if len(t) > maxTickets || !maybeTicket(t[0]) || alike(t) < len(t) {
 		return false
 	}
 	return len(t) > 1 || d.turns[0].fragments > 0
