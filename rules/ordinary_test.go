@@ -242,7 +242,7 @@ func TestOrdinary(t *testing.T) {
 			case cipher.block() && o.ppp:
 				most = n / 2
 			case cipher.block():
-				most = n / 30
+				most = n / 20
 			}
 			if suspected > most {
 				t.Errorf("%s, %s: %d of %d are suspected", o.name, cipher.name, suspected, n)
