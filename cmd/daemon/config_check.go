@@ -137,7 +137,7 @@ func (k *checker) records(c *Config) {
 	k.size("events.queue", c.Events.Queue, 64<<10, 16<<30)
 	k.words("events.mask", c.Events.Mask, MaskUsers, MaskAddresses)
 	k.words("decision_log.mask", c.DecisionLog.Mask, MaskUsers, MaskAddresses)
-	if slices.Contains(c.Events.Dest, c.DecisionLog.Dest) {
+	if c.DecisionLog.Dest != "" && slices.Contains(c.Events.Dest, c.DecisionLog.Dest) {
 		k.wrong("decision_log.dest", shown(c.DecisionLog.Dest)+" is where events go", "give decisions a destination of their own")
 	}
 }

@@ -249,10 +249,18 @@ func TestParseKeepsSecrets(t *testing.T) {
 }
 
 func TestCheckOfFlags(t *testing.T) {
-	c := Default()
-	c.Proxy.Transparent.Mode = "bridge"
-	if err := c.Check(); err == nil || err.Error() != `proxy.transparent.mode: "bridge" is not known; use redirect or tproxy` {
-		t.Error(err)
+	for _, test := range []struct {
+		set  func(c *Config)
+		want string
+	}{
+		{func(c *Config) { c.Proxy.Transparent.Mode = "bridge" }, `proxy.transparent.mode: "bridge" is not known; use redirect or tproxy`},
+		{func(c *Config) { c.Events.Dest = []string{""} }, "events.dest[0]: is empty; write a destination, or take it out"},
+	} {
+		c := Default()
+		test.set(&c)
+		if err := c.Check(); err == nil || err.Error() != test.want {
+			t.Errorf("%v, want %s", err, test.want)
+		}
 	}
 }
 

@@ -397,6 +397,9 @@ func TestOverflow(t *testing.T) {
 			if choice == "cut" {
 				want -= int(overflow)
 			}
+			if dropped := w.Metric("nfq_queue_kernel_dropped_total"); dropped != float64(packets+1-want) {
+				t.Errorf("the kernel says that it dropped %v, %v did not fit", dropped, overflow)
+			}
 			if n != want || overflow == 0 {
 				t.Errorf("%d packets arrived, %v did not fit", n, overflow)
 			}
