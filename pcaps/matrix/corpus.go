@@ -239,8 +239,16 @@ func judgeCapture(ctx context.Context, c *Capture, plain string, engines []Engin
 	if keys != nil || hasSecrets(c.Path) {
 		out.Findings = append(out.Findings, judge(ctx, Opened, c.Path, keys))
 	}
+	keyed := c.Path
+	if c.Keys != "" && slices.ContainsFunc(engines, func(e Engine) bool { return e.opens() }) {
+		keyed = plain + ".keyed"
+		if err := embed(c.Path, c.Keys, keyed); err != nil {
+			return out.failed(err)
+		}
+		defer func() { _ = os.Remove(keyed) }() // it is temporary
+	}
 	for i := range engines {
-		out.Findings = append(out.Findings, engines[i].judge(ctx, plain, c.Path))
+		out.Findings = append(out.Findings, engines[i].judge(ctx, plain, keyed))
 	}
 	if !out.Skipped {
 		out.weigh()

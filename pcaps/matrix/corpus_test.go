@@ -44,9 +44,19 @@ func TestCorpus(t *testing.T) {
 	if strings.Join(got, "|") != want {
 		t.Errorf("found %q", got)
 	}
-	r, err := RunCorpus(t.Context(), dir, captures, Options{})
+	secrets, err := ParseEngine("grep --text --count -e CLIENT_ -e DONE {keyed} {pcap}", `(?m)keyed:[1-9].*\n.*:0$`)
 	if err != nil {
 		t.Fatal(err)
+	}
+	secrets.Command = append([]string{"sh", "-c", `"$@" || true`, "sh"}, secrets.Command...) // grep's status is 1 for none
+	r, err := RunCorpus(t.Context(), dir, captures, Options{Engines: []Engine{secrets}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range r.Cells {
+		if f := r.Cells[i].Finding(secrets.Name); f == nil || f.Found != (i == 0) || f.Error != "" {
+			t.Errorf("%s: an engine that opens TLS finds %+v", r.Cells[i].ID, f)
+		}
 	}
 	if c := r.Counts; c.Right != 3 || c.Skipped != 1 || c.Errors != 0 || r.Scores[0].TruePositives != 1 || r.Scores[0].TrueNegatives != 2 || r.Scores[1].TruePositives != 1 {
 		t.Errorf("%+v %+v", c, r.Scores)
