@@ -46,6 +46,8 @@ type loop struct {
 	last    uint32 // packet's ID
 	begun   bool   // there was one
 	passing bool   // last and those before it pass, and the kernel does not know yet
+
+	dropped uint32 // for the queue's length, as the kernel counts
 }
 
 func (l *loop) init(q *Queue, conn syscall.RawConn) {
@@ -60,6 +62,7 @@ func (l *loop) run(ctx context.Context) error {
 	var next time.Time
 	for {
 		if now := time.Now(); !now.Before(next) {
+			l.full(now)
 			l.q.worker.Tick(now)
 			next = now.Add(tick)
 			if err := deadline(next); err != nil {
@@ -77,6 +80,25 @@ func (l *loop) run(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// full takes note of packets that the kernel dropped because as many waited as may. They
+// have no IDs that would be missing.
+func (l *loop) full(now time.Time) {
+	k, err := readKernelCounts(l.q.proc, l.q.config.Number)
+	if err != nil {
+		return // Counts says so
+	}
+	if n := uint64(uint32(k.Dropped) - l.dropped); n > 0 {
+		l.dropped = uint32(k.Dropped)
+		l.overflow(n, now)
+	}
+}
+
+func (l *loop) overflow(n uint64, now time.Time) {
+	l.q.counts.overflow.Add(n)
+	l.q.worker.now = now
+	l.q.worker.exception(CauseOverflow, n, "")
 }
 
 // part judges the packets that wait.
@@ -137,9 +159,7 @@ func (l *loop) messages(b []byte) {
 func (l *loop) packet(p *nlqueue.Packet) {
 	w := l.q.worker
 	if missed := p.ID - l.last - 1; l.begun && missed > 0 {
-		l.q.counts.overflow.Add(uint64(missed))
-		w.now = l.now
-		w.exception(CauseOverflow, uint64(missed), "")
+		l.overflow(uint64(missed), l.now)
 	}
 	if w.simulated[CauseOverflow] {
 		time.Sleep(stall)

@@ -69,7 +69,8 @@ var ErrQueueTaken = errors.New("another process listens to this queue: stop that
 type QueueCounts struct {
 	Number uint16
 	// Overflow counts packets that did not fit into the buffer: with FailOpen they
-	// passed unseen, otherwise they were dropped.
+	// passed unseen, otherwise they were dropped. So does it those that were dropped
+	// because of the length, a while later.
 	Overflow uint64
 	// Overruns counts reports of that, with ReportOverruns.
 	Overruns uint64
@@ -89,7 +90,7 @@ type QueueCounts struct {
 // KernelCounts are a queue's line in /proc/net/netfilter/nfnetlink_queue.
 type KernelCounts struct {
 	Waiting     uint64 // for a verdict, now
-	Dropped     uint64 // for the queue's length
-	UserDropped uint64 // for want of room in the buffer
+	Dropped     uint64 // for the queue's length; with FailOpen 0
+	UserDropped uint64 // for want of room in the buffer; with FailOpen 0
 	Sequence    uint64 // packets so far
 }

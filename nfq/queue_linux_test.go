@@ -359,6 +359,25 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
+// What the kernel drops because too many packets wait gets no number that could be missing,
+// and is counted all the same.
+func TestQueueLength(t *testing.T) {
+	r := newRouter(t, setup{
+		queue:  func(c *QueueConfig) { c.Length = 2 },
+		worker: func(c *Config) { c.Simulate = []Cause{CauseOverflow} },
+	})
+	q := r.queues[0]
+	const sent = 100
+	r.flood(t, sent)
+	waitFor(t, func() bool {
+		k := q.Counts().Kernel
+		return k.Waiting == 0 && q.Worker().Counts().Packets+k.Dropped == sent && q.Worker().Counts().Exceptions[CauseOverflow] == k.Dropped
+	})
+	if k := q.Counts(); k.Kernel.Dropped == 0 || k.Kernel.UserDropped != 0 || k.Overflow != k.Kernel.Dropped {
+		t.Errorf("%+v", k)
+	}
+}
+
 // waitFor waits until something is so.
 func waitFor(t *testing.T, so func() bool) {
 	t.Helper()

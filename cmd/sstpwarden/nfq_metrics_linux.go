@@ -28,7 +28,7 @@ var (
 	descNFQBans        = nfqDesc("bans_total", "Bans that the policy wanted, by whether they could be made.", "result")
 	descNFQWaiting     = nfqDesc("queue_waiting", "Packets that wait in a queue.", "queue")
 	descNFQOverflow    = nfqDesc("queue_overflow_total", "Packets that did not fit into a queue.", "queue")
-	descNFQKernel      = nfqDesc("queue_kernel_dropped_total", "Packets that the kernel dropped, by its own count, since a queue or the program's buffer was full.", "queue", "full")
+	descNFQQueueDrops  = nfqDesc("queue_dropped_total", "Packets that the kernel dropped because a queue was too long, or its buffer full. Those that it passed instead are in sstpwarden_nfq_queue_overflow_total alone.", "queue", "reason")
 	descNFQMalformed   = nfqDesc("queue_malformed_total", "Messages of a queue that could not be read.", "queue")
 	descNFQRefused     = nfqDesc("queue_refused_total", "Verdicts that the kernel did not take, because the packet was gone.", "queue")
 	descNFQTable       = nfqDesc("firewall_table", "Whether the firewall's table is installed.")
@@ -39,7 +39,7 @@ var (
 func (m *nfqMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descNFQPackets, descNFQBytes, descNFQConnections, descNFQSettled, descNFQWatched, descNFQHalfOpen, descNFQDropped, descNFQExceptions, descNFQProbes,
-		descNFQBans, descNFQWaiting, descNFQOverflow, descNFQKernel, descNFQMalformed, descNFQRefused, descNFQTable, descNFQRules,
+		descNFQBans, descNFQWaiting, descNFQOverflow, descNFQQueueDrops, descNFQMalformed, descNFQRefused, descNFQTable, descNFQRules,
 	} {
 		ch <- d
 	}
@@ -57,8 +57,8 @@ func (m *nfqMetrics) Collect(ch chan<- prometheus.Metric) {
 		name := strconv.Itoa(int(c.Number))
 		if c.KernelErr == nil {
 			ch <- prometheus.MustNewConstMetric(descNFQWaiting, prometheus.GaugeValue, float64(c.Kernel.Waiting), name)
-			counter(descNFQKernel, c.Kernel.Dropped, name, "queue")
-			counter(descNFQKernel, c.Kernel.UserDropped, name, "buffer")
+			counter(descNFQQueueDrops, c.Kernel.Dropped, name, "length")
+			counter(descNFQQueueDrops, c.Kernel.UserDropped, name, "buffer")
 		}
 		counter(descNFQOverflow, c.Overflow, name)
 		counter(descNFQMalformed, c.Malformed, name)
