@@ -21,6 +21,7 @@ const (
 	chainDecided    = "decided"     // came back from a queue with a verdict
 	chainCut        = "cut"         // of a connection to be reset, on its way to who knows nothing of that
 	chainBlocked    = "blocked"     // of a connection that was reset
+	chainBanned     = "banned"      // to a banned server
 	chainFromClient = "from_client" // is this a client's packet of the scope?
 	chainFromServer = "from_server" // is this a server's?
 	chainUnsettled  = "unsettled"   // in scope, and not seen before
@@ -42,7 +43,7 @@ func InspectTable(o InspectOptions) Table {
 			"not take this text here, and lists the table as one of iptables-nft.",
 		}
 	}
-	t.Chains = append(t.Chains, decidedChain(o.Marks()), cutChain(), blockedChain(), watchedChain(o), unsettledChain(o))
+	t.Chains = append(t.Chains, decidedChain(o.Marks()), cutChain(), blockedChain(), bannedChain(o.Marks()), watchedChain(o), unsettledChain(o))
 	if directed(o.Scope) {
 		t.Chains = append(t.Chains, fromClientChain(o.Scope), fromServerChain(o.Scope))
 	}
@@ -126,15 +127,26 @@ func hookChain(h HookName, o InspectOptions) Chain {
 
 // decidedChain keeps a verdict, and takes it out of the packet's mark: others, and
 // routing on the way out, find the mark as it was.
+//
+// A packet without a connection, untracked or invalid, ends the rule that would set the
+// connection's mark. So nothing else may stand in such a rule: what has a verdict must
+// never come to the queue again.
 func decidedChain(m Marks) Chain {
-	keep := func(name string, mark uint32, then Statement) Rule {
-		return rule(name, markIs(mark, m.Mask), counter(), setConnectionMark(mark, m.Mask), setMark(0, m.Mask), then)
+	c := Chain{Name: chainDecided}
+	for _, d := range []struct {
+		name string
+		mark uint32
+		then Statement
+	}{
+		{CountDecidedSettled, m.Settled, accept()},
+		{CountDecidedBlocked, m.Blocked, goTo(chainCut)},
+		{CountDecidedDropped, m.Dropped, drop()},
+	} {
+		c.Rules = append(c.Rules,
+			rule("keep", markIs(d.mark, m.Mask), setConnectionMark(d.mark, m.Mask)),
+			rule(d.name, markIs(d.mark, m.Mask), counter(), setMark(0, m.Mask), d.then))
 	}
-	return Chain{Name: chainDecided, Rules: []Rule{
-		keep(CountDecidedSettled, m.Settled, accept()),
-		keep(CountDecidedBlocked, m.Blocked, goTo(chainCut)),
-		keep(CountDecidedDropped, m.Dropped, drop()),
-	}}
+	return c
 }
 
 // cutChain ends a connection at both ends with one packet of it: as a reset it goes on to
@@ -158,14 +170,21 @@ func blockedChain() Chain {
 // watchedChain looks at bans for every packet, so that they end connections that are not
 // settled yet, too.
 func watchedChain(o InspectOptions) Chain {
-	m := o.Marks()
 	c := Chain{Name: chainWatched}
 	for _, b := range banKinds {
-		// The mark is for the reset's own way out, see blockedChain.
-		c.Rules = append(c.Rules, rule(CountBanned, bannedIn(b.family(), b.client, b.set), counter(), setConnectionMark(m.Blocked, m.Mask), reject()))
+		c.Rules = append(c.Rules, rule("banned", bannedIn(b.family(), b.client, b.set), goTo(chainBanned)))
 	}
 	c.Rules = append(c.Rules, rule(CountQueued, counter(), queueTo(o.Statement, o.Queue, o.Queues, o.FailOpen)))
 	return c
+}
+
+// bannedChain sets the mark for the reset's own way out, see blockedChain. There may be no
+// connection to mark, see decidedChain.
+func bannedChain(m Marks) Chain {
+	return Chain{Name: chainBanned, Rules: []Rule{
+		rule("blocked", setConnectionMark(m.Blocked, m.Mask)),
+		rule(CountBanned, isTCP(), counter(), reject()),
+	}}
 }
 
 func unsettledChain(o InspectOptions) Chain {

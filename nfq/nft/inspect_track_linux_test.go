@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 )
 
 // A connection that was up before is watched, let or cut, whoever of its ends sends first.
@@ -100,13 +101,7 @@ func TestUntracked(t *testing.T) {
 		t.Run(string(midstream), func(t *testing.T) {
 			l := newLab(t)
 			client, far := l.ends(server4, 4443)
-			l.router.nft(`table inet raw {
-				chain c {
-					type filter hook prerouting priority raw
-					tcp dport 4443 notrack
-					tcp sport 4443 notrack
-				}
-			}`, "-f", "-")
+			l.untrack()
 			o := InspectOptions{Scope: Scope{Ports: []PortRange{{4443, 4443}}}, Midstream: midstream}
 			r := l.router.read(o, nil)
 			in := l.router.inspect(o)
@@ -124,6 +119,87 @@ func TestUntracked(t *testing.T) {
 				t.Errorf("%d packets were queued", n)
 			}
 		})
+	}
+}
+
+// untrack has the router track no connection with port 4443.
+func (l *lab) untrack() {
+	l.t.Helper()
+	l.router.nft(`table inet raw {
+		chain c {
+			type filter hook prerouting priority raw
+			tcp dport 4443 notrack
+			tcp sport 4443 notrack
+		}
+	}`, "-f", "-")
+}
+
+// Where no connection keeps a verdict, it holds for its packet, which does not come to the
+// queue again.
+func TestVerdictOnUntracked(t *testing.T) {
+	nftTool(t)
+	for _, x := range []struct {
+		name  string
+		judge decision
+		count string
+	}{
+		{"settled", settle, CountDecidedSettled},
+		{"blocked", block, CountDecidedBlocked},
+		{"dropped", timeOut, CountDecidedDropped},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			l := newLab(t)
+			l.untrack()
+			o := InspectOptions{}
+			const size, most = 100, 10
+			again := 0
+			r := l.router.read(o, func(p packet) decision {
+				if p.payload != size || again == most {
+					return pass
+				}
+				again++
+				return x.judge
+			})
+			in := l.router.inspect(o)
+			client, far := l.ends(server4, 4443)
+			fmt.Fprintf(client, "hello\n")
+			if got, err := line(far); got != "hello" {
+				t.Fatal(got, err)
+			}
+			client.Write(append(make([]byte, size-1), '\n'))
+			switch x.judge {
+			case settle:
+				if got, err := line(far); len(got) != size-1 {
+					t.Error(got, err)
+				}
+			case block:
+				wantReset(t, "server", far)
+			default:
+			}
+			eventually(t, func() bool { return counters(t, in)[x.count].Packets > 0 })
+			got := r.of(func(p packet) bool { return p.payload == size })
+			if n := counters(t, in)[x.count].Packets; got != int(n) || got > 5 {
+				t.Errorf("%d packets were queued, %d decided", got, n)
+			}
+		})
+	}
+}
+
+// A ban is of untracked connections, too.
+func TestBanOfUntracked(t *testing.T) {
+	nftTool(t)
+	l := newLab(t)
+	l.untrack()
+	o := InspectOptions{}
+	r := l.router.read(o, nil)
+	in := l.router.inspect(o)
+	l.server.answer(4443, "server")
+	if err := in.Ban(Ban{Server: service(server4 + ":4443"), For: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	l.wantRefused(client4, server4, 4443)
+	if n := len(r.seen()); n != 0 {
+		t.Errorf("%d packets were queued: %+v", n, r.seen())
 	}
 }
 
