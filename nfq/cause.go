@@ -15,8 +15,8 @@ const (
 	// CauseUndecided: so much was seen of the connection without a judgement that it
 	// costs more than it promises.
 	CauseUndecided
-	// CauseUnreadable: the packet's headers cannot be read, or it is a fragment that
-	// does not fit.
+	// CauseUnreadable: the packet's headers cannot be read, it is a fragment that does
+	// not fit, or its checksum is wrong, which a Queue looks at.
 	CauseUnreadable
 	// CausePolicyError and CausePolicyTimeout: the policy gave no answer.
 	CausePolicyError

@@ -2,6 +2,7 @@ package nfq
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"syscall"
@@ -164,7 +165,7 @@ func (l *loop) packet(p *nlqueue.Packet) {
 	if w.simulated[CauseOverflow] {
 		time.Sleep(stall)
 	}
-	v := w.packet(p.Payload, p.Length, l.now)
+	v := l.judge(p)
 	if v.Action != Accept {
 		l.pass() // those before
 	}
@@ -179,6 +180,17 @@ func (l *loop) packet(p *nlqueue.Packet) {
 		n.Code, n.SetMark, n.Mark = nlqueue.Repeat, true, l.q.config.mark(p.Mark, v)
 	}
 	l.out = n.Append(l.out)
+}
+
+// judge has the worker judge a packet, but for one that its receiver drops because of its
+// checksum: who sends such ones could else tell us something that the other end never hears.
+// The kernel, which looks at checksums to track connections, says of most that they are right.
+func (l *loop) judge(p *nlqueue.Packet) Verdict {
+	const questionable = nlqueue.InfoChecksumNotVerified | nlqueue.InfoChecksumNotReady | nlqueue.InfoGSO
+	if p.Info&questionable == nlqueue.InfoChecksumNotVerified && checksumFails(p.Payload) {
+		return l.q.worker.corrupt(p.Length, l.now)
+	}
+	return l.q.worker.packet(p.Payload, p.Length, l.now)
 }
 
 // pass puts down that all packets up to the last one pass.
@@ -223,6 +235,9 @@ func (l *loop) early(a *nfqueue.Attribute) {
 	p := nlqueue.Packet{Queue: l.q.config.Number, ID: *a.PacketID}
 	if a.Mark != nil {
 		p.Mark = *a.Mark
+	}
+	if a.SkbInfo != nil && len(*a.SkbInfo) >= 4 {
+		p.Info = nlqueue.Info(binary.BigEndian.Uint32(*a.SkbInfo))
 	}
 	if a.Payload != nil {
 		p.Payload = *a.Payload

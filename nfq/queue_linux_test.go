@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -375,6 +376,45 @@ func TestQueueLength(t *testing.T) {
 	})
 	if k := q.Counts(); k.Kernel.Dropped == 0 || k.Kernel.UserDropped != 0 || k.Overflow != k.Kernel.Dropped {
 		t.Errorf("%+v", k)
+	}
+}
+
+// What is said with a wrong checksum is never said: the other end does not take it.
+func TestWrongChecksum(t *testing.T) {
+	for name, ends := range map[string][2]string{"ip4": {netlab.Client4, netlab.Server4}, "ip6": {netlab.Client6, netlab.Server6}} {
+		t.Run(name, func(t *testing.T) {
+			r := newRouter(t, setup{})
+			w := r.queues[0].Worker()
+			client := netip.AddrPortFrom(netip.MustParseAddr(ends[0]), 51000)
+			server := netip.AddrPortFrom(netip.MustParseAddr(ends[1]), 443)
+			send := func(tcp []byte) {
+				t.Helper()
+				if err := r.Client.Do(func() error {
+					conn, err := net.Dial(name+":tcp", ends[1])
+					if err != nil {
+						return err
+					}
+					defer conn.Close()
+					_, err = conn.Write(tcp)
+					return err
+				}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p := packet(client, server, ack, 1000, 5000, announced)
+			addresses, tcp := transport(p)
+			send(tcp)
+			waitFor(t, func() bool { return w.Counts().Packets == 1 })
+			if c := w.Counts(); c.Exceptions[CauseUnreadable] != 1 || c.Flows != 0 || c.Verdicts[Accept] != 1 {
+				t.Errorf("with a wrong checksum: %+v", c)
+			}
+			sign(addresses, tcp)
+			send(tcp)
+			waitFor(t, func() bool { return w.Counts().Blocked == 1 })
+			if c := w.Counts(); c.Exceptions[CauseUnreadable] != 1 {
+				t.Errorf("with the right one: %+v", c)
+			}
+		})
 	}
 }
 

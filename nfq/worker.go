@@ -97,10 +97,23 @@ func (w *Worker) packet(ip []byte, length int, now time.Time) Verdict {
 		}
 	}
 	v := w.judge(w.table.Segment(&w.segment))
+	w.count(length, v)
+	return v
+}
+
+// corrupt judges a packet that nobody takes, because its checksum is wrong.
+func (w *Worker) corrupt(length int, now time.Time) Verdict {
+	w.now = now
+	w.hear()
+	v := w.unreadable("wrong checksum")
+	w.count(length, v)
+	return v
+}
+
+func (w *Worker) count(length int, v Verdict) {
 	w.counts.packets.Add(1)
 	w.counts.bytes.Add(uint64(length))
 	w.counts.verdicts[v.Action].Add(1)
-	return v
 }
 
 // fated says that the connection's packets are not looked at.
@@ -114,7 +127,7 @@ func (w *Worker) fated(c *tcpflow.Conn) bool {
 // judge gives the verdict on a packet that the table took.
 func (w *Worker) judge(r tcpflow.Result) Verdict {
 	if unreadable(r.Outcome) || w.simulated[CauseUnreadable] {
-		return w.unreadable()
+		return w.unreadable("")
 	}
 	if r.Conn == nil {
 		return Verdict{Action: Accept} // no TCP, or none of which more is to come
@@ -137,8 +150,8 @@ func unreadable(o tcpflow.Outcome) bool {
 	return o.Undecodable() || o == tcpflow.OutcomeFragmentDropped || o == tcpflow.OutcomeBadFlags
 }
 
-func (w *Worker) unreadable() Verdict {
-	w.exception(CauseUnreadable, 1, "")
+func (w *Worker) unreadable(detail string) Verdict {
+	w.exception(CauseUnreadable, 1, detail)
 	if w.config.Exceptions.Unreadable == Cut && !w.gate.DryRun {
 		return Verdict{Action: Drop, Rule: CauseUnreadable.rule()}
 	}
