@@ -27,7 +27,7 @@
 //	midstream  it ran before us      Watch        Let, Watch, Cut
 //	memory     too many connections  Watch        Let, Watch, Cut
 //	undecided  looked at for long    Let          Let, Watch, Cut
-//	unreadable no header to read     Let          Let, Cut
+//	unreadable headers, checksum     Let          Let, Cut
 //	policy_error, policy_timeout     policies.Gate.OnError and OnTimeout
 //	overflow   the queue is full     pass or drop, QueueConfig.FailOpen
 //
