@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"math/bits"
+	"runtime"
 	"slices"
 
 	"sstpwarden/nfq"
@@ -40,6 +41,14 @@ type NFQQueues struct {
 	Count  int  `yaml:"count"` // 0 for one per processor
 	Length int  `yaml:"length"`
 	Buffer Size `yaml:"buffer"`
+}
+
+// Number is how many there are to be.
+func (q *NFQQueues) Number() int {
+	if q.Count > 0 {
+		return q.Count
+	}
+	return runtime.GOMAXPROCS(0)
 }
 
 // NFQLimits bound what is looked at.

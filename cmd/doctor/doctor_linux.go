@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,12 +53,15 @@ func Modes() []string { return []string{"explicit", "redirect", "tproxy", areaNF
 // Examine looks at everything. It changes nothing on the host.
 func Examine(ctx context.Context, o Options) []Finding {
 	e := &examination{config: o.Config}
-	e.host()
-	e.files(ctx)
 	modes := o.Modes
 	if len(modes) == 0 {
 		modes = configured(o.Config)
 	}
+	e.host()
+	if slices.ContainsFunc(modes, func(mode string) bool { return mode != areaNFQ }) {
+		e.openFiles()
+	}
+	e.files(ctx)
 	for _, mode := range modes {
 		switch mode {
 		case "explicit":
@@ -70,7 +75,7 @@ func Examine(ctx context.Context, o Options) []Finding {
 	return e.findings
 }
 
-// configured are the modes that a configuration uses, all if it uses none.
+// configured are the modes that a configuration says something of, all if it does of none.
 func configured(c *daemon.Config) []string {
 	var modes []string
 	if len(c.Proxy.Listen) > 0 {
@@ -78,6 +83,9 @@ func configured(c *daemon.Config) []string {
 	}
 	if len(c.Proxy.Transparent.Listen) > 0 {
 		modes = append(modes, c.Proxy.Transparent.Mode)
+	}
+	if !reflect.DeepEqual(c.NFQ, daemon.Default().NFQ) {
+		modes = append(modes, areaNFQ)
 	}
 	if len(modes) == 0 {
 		return Modes()
@@ -100,7 +108,6 @@ func (e *examination) host() {
 	if err := unix.Uname(&u); err == nil {
 		e.find("host", "kernel", OK, unix.ByteSliceToString(u.Sysname[:])+" "+unix.ByteSliceToString(u.Release[:]), "")
 	}
-	e.openFiles()
 	if e.config.User != "" {
 		if os.Geteuid() != 0 {
 			e.find("host", "user", Missing, "going on as "+e.config.User+" takes root, and this is not root", "start it as root, or leave user out")

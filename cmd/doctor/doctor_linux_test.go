@@ -4,10 +4,17 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
 	"sstpwarden/cmd/daemon"
+	"sstpwarden/inspect"
+	"sstpwarden/nfq"
+	"sstpwarden/pcaps/netlab"
+	"sstpwarden/policies"
+	"sstpwarden/rules"
 )
 
 func find(t *testing.T, findings []Finding, area, name string) Finding {
@@ -82,6 +89,46 @@ func TestConfigured(t *testing.T) {
 	for _, f := range findings {
 		if f.Area == "redirect" || f.Area == "tproxy" {
 			t.Errorf("not configured, and looked at: %+v", f)
+		}
+	}
+}
+
+// A configuration of the inspector alone has that looked at alone, with all of its queues.
+func TestInspectorAlone(t *testing.T) {
+	if os.Geteuid() != 0 {
+		if os.Getenv("CI") != "" {
+			t.Fatal("network namespaces take root")
+		}
+		t.Skip("network namespaces take root")
+	}
+	c := daemon.Default()
+	c.NFQ.Fail = daemon.FailClosed
+	last := c.NFQ.Queues.First + runtime.GOMAXPROCS(0) - 1
+	h, err := netlab.NewHost("host")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close() })
+	var findings []Finding
+	err = h.Do(func() error {
+		in := inspect.NewInspector(inspect.Options{Rules: rules.Default()})
+		w := nfq.New(nfq.Config{Inspector: func() *inspect.Inspector { return in }, Gate: &policies.Gate{Point: policies.PointNFQ}})
+		q, err := nfq.Open(nfq.QueueConfig{Number: uint16(last)}, w)
+		if err != nil {
+			return err
+		}
+		findings = Examine(t.Context(), Options{Config: &c})
+		return q.Close()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := find(t, findings, "nfq", "queues"); f.State != Warning || !strings.Contains(f.Detail, strconv.Itoa(last)) {
+		t.Errorf("somebody has queue %d: %+v", last, f)
+	}
+	for _, f := range findings {
+		if f.Area != "nfq" && f.Area != "configuration" && f.Area != "host" || f.Name == "open files" {
+			t.Errorf("not of the inspector: %+v", f)
 		}
 	}
 }

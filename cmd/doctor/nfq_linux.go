@@ -25,7 +25,7 @@ func (e *examination) nfq(ctx context.Context) {
 	if slices.Contains(c.Hooks, string(nft.HookForward)) {
 		e.forwarding(areaNFQ)
 	}
-	options := c.Table(max(1, c.Queues.Count))
+	options := c.Table(c.Queues.Number())
 	e.queues(options)
 	features, err := nft.CheckInspect(options)
 	if err != nil {

@@ -61,7 +61,8 @@ func (e *examination) features(area string, features []nft.Feature) (whole bool)
 
 // forwarding is what a router needs whose clients are elsewhere.
 func (e *examination) forwarding(area string) {
-	for name, file := range map[string]string{"IPv4 forwarding": "ipv4/ip_forward", "IPv6 forwarding": "ipv6/conf/all/forwarding"} {
+	for _, family := range [][2]string{{"IPv4 forwarding", "ipv4/ip_forward"}, {"IPv6 forwarding", "ipv6/conf/all/forwarding"}} {
+		name, file := family[0], family[1]
 		b, err := os.ReadFile("/proc/sys/net/" + file)
 		switch {
 		case err != nil:

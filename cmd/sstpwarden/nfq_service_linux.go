@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
-	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -34,13 +33,6 @@ type nfqService struct {
 	table  atomic.Pointer[nft.Inspection] // nil before it is installed, and once it is removed
 	bans   *banner
 	asker  *probe.Asker
-}
-
-func queueCount(c *daemon.Config) int {
-	if n := c.NFQ.Queues.Count; n > 0 {
-		return n
-	}
-	return runtime.GOMAXPROCS(0)
 }
 
 // openNFQ opens everything that the configuration names. From then on packets wait. A second
@@ -94,7 +86,7 @@ func (s *nfqService) open(path string) error {
 
 func (s *nfqService) openQueues() error {
 	n := &s.config.NFQ
-	options := n.Table(queueCount(s.config))
+	options := n.Table(n.Queues.Number())
 	for i := range options.Queues {
 		w, err := s.worker()
 		if err != nil {
