@@ -55,7 +55,7 @@ const (
 	// DefaultBudget is many times what the rules look at in TLS. It is reached by large
 	// transfers of plain HTTP, which could become SSTP afterwards.
 	DefaultBudget = 1 << 20
-	// DefaultMaxFlows is for each worker. Watched connections take some 3 KiB each.
+	// DefaultMaxFlows is for each worker. Watched connections take some 4 KiB each.
 	DefaultMaxFlows = 1 << 16
 	// MinHalfOpen are more than begin at once where few are watched, and take some 300
 	// KiB.

@@ -107,7 +107,7 @@ func (f *nfqFlags) configure(fl *pflag.FlagSet) (*daemon.Config, error) {
 // printInspect writes the table as it would be installed on this machine: where the
 // kernel cannot be asked, as one would be that has nft's own queue statement.
 func printInspect(cmd *cobra.Command, c *daemon.Config) error {
-	o := c.NFQ.Table(c.NFQ.Queues.Number())
+	o := tableOptions(c)
 	if q, err := nft.FindQueue(); err == nil {
 		o.Statement = q
 	}

@@ -35,6 +35,19 @@ type nfqService struct {
 	asker  *probe.Asker
 }
 
+// tableOptions gives those of the firewall's table. In a dry run it stops nothing by itself
+// either.
+func tableOptions(c *daemon.Config) nft.InspectOptions {
+	o := c.NFQ.Table(c.NFQ.Queues.Number())
+	if c.DryRun {
+		o.FailOpen, o.IgnoreBans = true, true
+		if o.Midstream == nft.MidstreamCut {
+			o.Midstream = nft.MidstreamWatch // the worker tells of them
+		}
+	}
+	return o
+}
+
 // openNFQ opens everything that the configuration names. From then on packets wait. A second
 // process is refused before anything else, so as to be told of the first one.
 func openNFQ(ctx context.Context, c *daemon.Config, path string) (*nfqService, error) {
@@ -86,14 +99,14 @@ func (s *nfqService) open(path string) error {
 
 func (s *nfqService) openQueues() error {
 	n := &s.config.NFQ
-	options := n.Table(n.Queues.Number())
+	options := tableOptions(s.config)
 	for i := range options.Queues {
 		w, err := s.worker()
 		if err != nil {
 			return err
 		}
 		q, err := nfq.Open(nfq.QueueConfig{
-			Number: options.Queue + i, Marks: options.Marks(), FailOpen: n.OverflowPasses(),
+			Number: options.Queue + i, Marks: options.Marks(), FailOpen: n.OverflowPasses() || s.config.DryRun,
 			Buffer: int(n.Queues.Buffer), Length: uint32(n.Queues.Length),
 		}, w)
 		if err != nil {
@@ -156,7 +169,7 @@ func (s *nfqService) probe(q nfq.Question) {
 
 // install puts the table into the firewall, in place of what an earlier run left.
 func (s *nfqService) install() error {
-	table, err := nft.SetupInspect(s.config.NFQ.Table(len(s.queues)))
+	table, err := nft.SetupInspect(tableOptions(s.config))
 	if err != nil {
 		return err
 	}
@@ -176,8 +189,13 @@ func (s *nfqService) run(ctx context.Context) error {
 	if len(n.Simulate) > 0 {
 		s.daemon.Logger().Warn("simulating: what is judged so is not what there is", "causes", n.Simulate)
 	}
+	fail := n.Fail
+	if s.config.DryRun && (fail != daemon.FailOpen || !n.OverflowPasses()) {
+		s.daemon.Logger().Warn("in a dry run packets pass that nobody can inspect, whatever nfq.fail and nfq.exceptions.overflow say")
+		fail = daemon.FailOpen
+	}
 	warnInterfaces(s.daemon, n.Scope.Interfaces)
-	s.daemon.Logger().Info("inspecting", "hooks", n.Hooks, "scope", n.Scope.Table().String(), "queues", len(s.queues), "fail", n.Fail)
+	s.daemon.Logger().Info("inspecting", "hooks", n.Hooks, "scope", n.Scope.Table().String(), "queues", len(s.queues), "fail", fail)
 	err := s.daemon.Run(ctx, s.serve)
 	return errors.Join(err, s.close())
 }

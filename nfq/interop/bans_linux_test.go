@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"sstpwarden/pcaps/netlab"
 	"sstpwarden/pcaps/netlab/labtest"
@@ -141,4 +142,70 @@ func TestDryRun(t *testing.T) {
 	if list := w.bans(); len(list) != 0 {
 		t.Errorf("bans: %+v", list)
 	}
+}
+
+// In a dry run the firewall stops nothing by itself either: connections that were up
+// before, packets for which there is no room, those who were banned, or anybody once the
+// program is gone.
+func TestDryRunOfFirewall(t *testing.T) {
+	t.Run("midstream", func(t *testing.T) {
+		t.Parallel()
+		l := newLab(t)
+		accepted := l.accept(":7")
+		conns := []open{
+			l.open(netlab.Client4, net.JoinHostPort(netlab.Server4, "7"), accepted),
+			l.open(netlab.Client6, net.JoinHostPort(netlab.Server6, "7"), accepted),
+		}
+		begin := time.Now()
+		w := l.warden("--dry-run", "--midstream", "cut")
+		for _, o := range conns {
+			if err := o.talk(); err != nil {
+				t.Errorf("a connection comes to %v", err)
+			}
+		}
+		w.checkCause("midstream", float64(len(conns)), begin)
+		for _, o := range conns {
+			port := o.client.LocalAddr().(*net.TCPAddr).Port
+			if e := w.decided(port, "drop by nfq.midstream"); !e.Decision.DryRun {
+				t.Errorf("the decision is %+v", e.Decision)
+			}
+		}
+	})
+	t.Run("bans", func(t *testing.T) {
+		t.Parallel()
+		l := newLab(t)
+		l.plainWeb()
+		v := l.vpn(labtest.VPN{Profile: "rras", TLS: "1.2", Host: netlab.Server4, Port: "443"})
+		w := l.warden(append(banning(l), "--keep")...)
+		v.call("windows", 1000)
+		l.Eventually("a ban is made", func() bool { return len(w.bans()) == 1 })
+		w.Stop()
+		w = l.warden(append(banning(l), "--dry-run")...)
+		if c := v.call("windows", 1000); !c.Checked {
+			t.Errorf("a call: %+v", c)
+		}
+		if list := w.bans(); len(list) != 1 {
+			t.Errorf("bans that were there: %+v", list)
+		}
+	})
+	t.Run("fail closed", func(t *testing.T) {
+		t.Parallel()
+		l := newLab(t, "nft")
+		l.web()
+		config := l.File("config.yaml", "nfq:\n  queues: {count: 1, buffer: 64KiB}\n  exceptions: {overflow: cut}\n")
+		w := l.warden("--dry-run", "--fail", "closed", "--config", config, "--simulate", "overflow")
+		if n := w.lines("level=WARN", "dry run"); n != 1 {
+			t.Errorf("%d lines tell of it", n)
+		}
+		arrived := l.countStrangers()
+		const packets = 600
+		l.flood(packets, 0, nil)
+		l.Eventually("all are judged", func() bool { return w.Metric("nfq_queue_waiting") == 0 })
+		if n := arrived(); n != packets {
+			t.Errorf("%d of %d packets arrived", n, packets)
+		}
+		w.Kill()
+		l.checkTable("killed,", false)
+		l.checkPasses("killed,", true)
+	})
 }

@@ -172,6 +172,9 @@ func blockedChain() Chain {
 func watchedChain(o InspectOptions) Chain {
 	c := Chain{Name: chainWatched}
 	for _, b := range banKinds {
+		if o.IgnoreBans {
+			break
+		}
 		c.Rules = append(c.Rules, rule("banned", bannedIn(b.family(), b.client, b.set), goTo(chainBanned)))
 	}
 	c.Rules = append(c.Rules, rule(CountQueued, counter(), queueTo(o.Statement, o.Queue, o.Queues, o.FailOpen)))

@@ -90,6 +90,8 @@ type InspectOptions struct {
 	Mask      uint32
 	Midstream Midstream // "" for MidstreamWatch
 	BanMax    uint32    // how many bans of each kind there may be, 0 for DefaultBanMax
+	// IgnoreBans keeps those that there are, and refuses nobody for them.
+	IgnoreBans bool
 	// FailOpen lets packets past while nobody reads their queue, and binds the
 	// table to the life of the process: the kernel removes it when that is gone
 	// in whatever way. Without it such packets are dropped, and the table stays
