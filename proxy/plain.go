@@ -31,7 +31,13 @@ type plainHTTP struct {
 	proxy *goproxy.ProxyHttpServer
 }
 
-type transportKey struct{}
+// A roundTrip is one request on its way through goproxy.
+type roundTrip struct {
+	transport *http.Transport
+	cut       bool // the server did not finish its response
+}
+
+type roundTripKey struct{}
 
 func newPlainHTTP(s *Server) *plainHTTP {
 	p := &plainHTTP{srv: s, proxy: goproxy.NewProxyHttpServer()}
@@ -46,10 +52,12 @@ func newPlainHTTP(s *Server) *plainHTTP {
 		return nil, errors.New("no transport") // there is one for each client
 	}}
 	p.proxy.OnRequest().DoFunc(func(req *http.Request, ctx *goproxy.ProxyCtx) (*http.Request, *http.Response) {
-		t, _ := req.Context().Value(transportKey{}).(*http.Transport)
+		x, _ := req.Context().Value(roundTripKey{}).(*roundTrip)
 		var upgrade []string // goproxy takes it out of all requests but WebSocket's
 		if asksForUpgrade(req.Header) {
 			upgrade = req.Header["Connection"]
+		} else {
+			endToEnd(req.Header)
 		}
 		ctx.RoundTripper = goproxy.RoundTripperFunc(func(req *http.Request, _ *goproxy.ProxyCtx) (*http.Response, error) {
 			if _, ok := req.Header["User-Agent"]; !ok {
@@ -58,7 +66,11 @@ func newPlainHTTP(s *Server) *plainHTTP {
 			if upgrade != nil {
 				req.Header["Connection"] = upgrade
 			}
-			return t.RoundTrip(req)
+			resp, err := x.transport.RoundTrip(req)
+			if err == nil {
+				x.received(resp)
+			}
+			return resp, err
 		})
 		return req, nil
 	})
@@ -81,7 +93,12 @@ func newPlainHTTP(s *Server) *plainHTTP {
 func (p *plainHTTP) serve(w http.ResponseWriter, req *http.Request, t *http.Transport) {
 	// Servers may answer before they have read all. Of HTTP/2 that is said anyway.
 	_ = http.NewResponseController(w).EnableFullDuplex()
-	p.proxy.ServeHTTP(prompt{w}, req.WithContext(context.WithValue(req.Context(), transportKey{}, t)))
+	keepSpelling(req, t.Proxy != nil)
+	x := &roundTrip{transport: t}
+	p.proxy.ServeHTTP(prompt{w}, req.WithContext(context.WithValue(req.Context(), roundTripKey{}, x)))
+	if x.cut { // or net/http would end the response as if this were all of it
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // A prompt writer keeps nothing back: what a server sends bit by bit reaches the
@@ -91,6 +108,9 @@ type prompt struct{ http.ResponseWriter }
 // WriteHeader implements http.ResponseWriter. A body without a length may be long
 // in coming, and the client waits for the head.
 func (p prompt) WriteHeader(status int) {
+	if h := p.Header(); h["Content-Type"] == nil {
+		h["Content-Type"] = nil // or net/http would guess one
+	}
 	p.ResponseWriter.WriteHeader(status)
 	if status >= http.StatusOK && p.Header().Get("Content-Length") == "" {
 		_ = http.NewResponseController(p.ResponseWriter).Flush() // fails where writing will

@@ -10,6 +10,7 @@
 //   - A head is delivered when it is whole, was found fit by
 //     [httphead.Request.MustRefuse] and [Options.Judge] did not object. It goes as
 //     sent, or as [httphead.Request.Append] writes it if anything in it was odd.
+//     Of a path that net/url would not take the RequestURI has what was sent.
 //   - Its body is delivered as it comes. Where it ends is found out here, from
 //     Content-Length or by parsing the chunks, strictly.
 //   - Nothing more is delivered until the response is finished. Then the next

@@ -138,8 +138,10 @@ func (c *conn) judge(head *httphead.Request, n int) error {
 	c.in.drop(n)
 	c.body = newBody(head, length, &c.o)
 	c.out = head.Raw
-	if head.Oddities != 0 {
-		c.out = string(head.Append(nil))
+	sent := *head
+	sent.Target = parseable(head.Target)
+	if head.Oddities != 0 || sent.Target != head.Target {
+		c.out = string(sent.Append(nil))
 	}
 	c.current = head
 	c.mu.Lock()

@@ -115,10 +115,11 @@ func changeState(nc net.Conn, state http.ConnState) {
 func dispatch(w http.ResponseWriter, r *http.Request) {
 	c := r.Context().Value(connKey{}).(*conn)
 	head := c.claim()
-	if head == nil || head.Method != r.Method || head.Target != r.RequestURI {
+	if head == nil || head.Method != r.Method || parseable(head.Target) != r.RequestURI {
 		c.fail(errDisagreed)
 		panic(http.ErrAbortHandler)
 	}
+	r.RequestURI = head.Target
 	defer func() {
 		v := recover()
 		if c.released.Load() {

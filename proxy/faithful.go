@@ -1,0 +1,76 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/textproto"
+	"strings"
+
+	"sstpwarden/proxy/guard"
+)
+
+// keepSpelling has the target of a request go on as the client spelt it. What
+// net/url makes of it has the same meaning for most servers, but not for all: some
+// sign it, and not every path that browsers ask for is one by RFC 3986. With whole
+// the next to read it is a proxy, which takes whole URLs.
+func keepSpelling(req *http.Request, whole bool) {
+	_, path, _ := guard.SplitTarget(req.RequestURI)
+	if !strings.HasPrefix(path, "/") || req.URL.EscapedPath() == path {
+		return
+	}
+	if whole || strings.HasPrefix(path, "//") { // which net/url would take for a host
+		path = "//" + req.URL.Host + path
+	}
+	req.URL.Opaque = path
+}
+
+// endToEnd takes out what concerns a single connection (RFC 9110, Section 7.6.1).
+// Connection itself is for net/http and goproxy.
+func endToEnd(h http.Header) {
+	trailers := listed(h["Te"], "trailers")
+	for _, line := range h["Connection"] {
+		for name := range strings.SplitSeq(line, ",") {
+			delete(h, http.CanonicalHeaderKey(textproto.TrimString(name)))
+		}
+	}
+	for _, name := range []string{"Keep-Alive", "Proxy-Connection", "Te", "Upgrade"} {
+		delete(h, name)
+	}
+	if trailers { // these go through, and servers of gRPC ask for it
+		h.Set("Te", "trailers")
+	}
+}
+
+// A watched body remembers that its server did not finish it.
+type watched struct {
+	io.ReadCloser
+	cut *bool
+	// open says that nothing but the connection's end tells where the body ends.
+	open bool
+}
+
+// received prepares a response for the client, unless its connection has become
+// something else.
+func (x *roundTrip) received(resp *http.Response) {
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return
+	}
+	endToEnd(resp.Header)
+	open := resp.ProtoMajor == 1 && resp.ContentLength < 0 && len(resp.TransferEncoding) == 0
+	resp.Body = &watched{resp.Body, &x.cut, open}
+}
+
+// Read implements io.Reader.
+func (w *watched) Read(b []byte) (int, error) {
+	n, err := w.ReadCloser.Read(b)
+	switch {
+	case err == nil, errors.Is(err, io.EOF):
+	case w.open && errors.Is(err, io.ErrUnexpectedEOF):
+		// TLS without a last word, which many servers leave out.
+		err = io.EOF
+	default:
+		*w.cut = true
+	}
+	return n, err
+}
