@@ -71,6 +71,15 @@ func unreachable(what string, err error) answer {
 	return a
 }
 
+// unanswered is the answer where a server took a request and gave none.
+func unanswered(what string, err error) answer {
+	a := unreachable(what, err)
+	if a.status == http.StatusBadGateway {
+		a.text = fmt.Sprintf("%s ended the connection without an answer: %s", what, withoutAddresses(err))
+	}
+	return a
+}
+
 // withoutAddresses words an error: addresses of the network behind the proxy
 // are not for its clients.
 func withoutAddresses(err error) string {

@@ -3,7 +3,9 @@ package proxy
 import (
 	"errors"
 	"io"
+	"maps"
 	"net/http"
+	"net/http/httptrace"
 	"net/textproto"
 	"strings"
 
@@ -40,6 +42,39 @@ func endToEnd(h http.Header) {
 	if trailers { // these go through, and servers of gRPC ask for it
 		h.Set("Te", "trailers")
 	}
+}
+
+// do has the server answer a request.
+func (x *roundTrip) do(req *http.Request) (*http.Response, error) {
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.connected.Store(true) }}
+	if x.client != nil {
+		trace.Got1xxResponse = x.early
+	}
+	resp, err := x.transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	x.mu.Lock()
+	x.done = true
+	x.mu.Unlock()
+	if err == nil {
+		x.received(resp)
+	}
+	return resp, err
+}
+
+// early passes on what a server says before its response, such as early hints (RFC
+// 9110, Section 15.2). A 100 is between the two ends of a connection here: net/http
+// says it to the client once the server wants the body.
+func (x *roundTrip) early(status int, fields textproto.MIMEHeader) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.done || status == http.StatusContinue {
+		return nil
+	}
+	h := x.client.Header()
+	maps.Copy(h, fields)
+	endToEnd(h)
+	x.client.WriteHeader(status)
+	clear(h)
+	return nil
 }
 
 // A watched body remembers that its server did not finish it.

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"sstpwarden/proxy/guard"
 )
@@ -239,4 +241,125 @@ func echoTargets(t *testing.T, c *tls.Config) (addr string) {
 		served.Wait()
 	})
 	return addr
+}
+
+// A request without a body has none for the server either, whatever the protocol.
+func TestRequestWithoutBody(t *testing.T) {
+	for _, w := range ways(t, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.ContentLength, r.TransferEncoding, r.Header["Content-Length"])
+	}) {
+		for method, want := range map[string]string{"GET": "0 [] []", "DELETE": "0 [] []", "POST": "0 [] [0]", "PUT": "0 [] [0]"} {
+			t.Run(w.name+", "+method, func(t *testing.T) {
+				req, err := http.NewRequestWithContext(t.Context(), method, w.url, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp, err := w.client.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				if b, err := io.ReadAll(resp.Body); string(b) != want || err != nil {
+					t.Errorf("the server saw %s, want %s; %v", b, want, err)
+				}
+			})
+		}
+	}
+}
+
+// A server that takes a request and gives no answer was reached.
+func TestNoAnswer(t *testing.T) {
+	for _, w := range ways(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }) {
+		t.Run(w.name, func(t *testing.T) {
+			resp, err := w.client.Post(w.url, "text/plain", strings.NewReader("x"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			b, err := io.ReadAll(resp.Body)
+			if want := " ended the connection without an answer: "; resp.StatusCode != http.StatusBadGateway || !strings.Contains(string(b), want) || err != nil {
+				t.Errorf("answered %s %q, %v", resp.Status, b, err)
+			}
+			if n := w.lab.Counts().DialFailures; n != 0 {
+				t.Errorf("%d failures to connect are counted", n)
+			}
+		})
+	}
+}
+
+// The head of a response arrives although nothing of its body ever does.
+func TestHeadOfCutResponse(t *testing.T) {
+	for _, w := range ways(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}) {
+		t.Run(w.name, func(t *testing.T) {
+			resp, err := w.client.Get(w.url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if b, err := io.ReadAll(resp.Body); len(b) > 0 || err == nil || resp.ContentLength != 100 {
+				t.Errorf("got %q of %d, %v", b, resp.ContentLength, err)
+			}
+		})
+	}
+}
+
+// A server gets to know that a client no longer wants its response, also where it
+// has nothing to send for the time being. In clear a client may have stopped sending
+// and go on to wait, which is another matter.
+func TestClientLeaves(t *testing.T) {
+	left := make(chan error, 1)
+	for _, w := range ways(t, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "x")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		left <- r.Context().Err()
+	})[1:] {
+		t.Run(w.name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := w.client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if _, err := io.ReadFull(resp.Body, make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+			cancel()
+			select {
+			case <-left:
+			case <-time.After(30 * time.Second):
+				t.Error("the server does not know")
+			}
+		})
+	}
+}
+
+// A response that has no body says so with its head.
+func TestResponseWithoutBody(t *testing.T) {
+	for _, w := range ways(t, func(w http.ResponseWriter, r *http.Request) {
+		status, _ := strconv.Atoi(r.URL.Path[1:])
+		w.WriteHeader(status)
+	}) {
+		for _, status := range []int{http.StatusOK, http.StatusNoContent, http.StatusNotModified} {
+			t.Run(fmt.Sprint(w.name, ", ", status), func(t *testing.T) {
+				resp, err := w.client.Get(fmt.Sprint(w.url, "/", status))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				if b, err := io.ReadAll(resp.Body); len(b) > 0 || err != nil || resp.StatusCode != status || resp.ContentLength != 0 {
+					t.Errorf("answered %s %q of %d, %v", resp.Status, b, resp.ContentLength, err)
+				}
+			})
+		}
+	}
 }

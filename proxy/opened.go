@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"sstpwarden/inspect"
 	"sstpwarden/inspect/httphead"
@@ -58,6 +59,10 @@ func beginsRequest(b []byte) bool {
 	return err == nil || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
+// closedInTLS is for how long a client that has said close_notify may be without
+// bytes of its response: those of HTTP say it when they leave.
+const closedInTLS = 5 * time.Second
+
 // http serves requests. They go to the server that the client wanted, whatever
 // host they name.
 func (i *interception) http(ctx context.Context, client, server *mitm.Conn, first []byte) {
@@ -72,7 +77,8 @@ func (i *interception) http(ctx context.Context, client, server *mitm.Conn, firs
 	defer h.transport.CloseIdleConnections()
 	o := guard.Options{
 		Handler: h, HeadTimeout: i.srv.config.Timeouts.Head, IdleTimeout: i.srv.config.Timeouts.Keep,
-		Judge: i.judgeOpened, Refused: i.headRefused, ErrorLog: i.srv.httpLog,
+		HalfClosed: closedInTLS,
+		Judge:      i.judgeOpened, Refused: i.headRefused, ErrorLog: i.srv.httpLog,
 		Read:    func(b []byte) error { return i.passOpened(inspect.ClientToServer, b) },
 		Written: func(b []byte) error { return i.passOpened(inspect.ServerToClient, b) },
 	}

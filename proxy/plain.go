@@ -34,7 +34,12 @@ type plainHTTP struct {
 // A roundTrip is one request on its way through goproxy.
 type roundTrip struct {
 	transport *http.Transport
-	cut       bool // the server did not finish its response
+	client    http.ResponseWriter // nil for one that takes nothing before its response
+	connected atomic.Bool         // there was a connection to send it on
+	cut       bool                // the server did not finish its response
+
+	mu   sync.Mutex
+	done bool // the response is there, and the client's writer for that alone
 }
 
 type roundTripKey struct{}
@@ -66,11 +71,7 @@ func newPlainHTTP(s *Server) *plainHTTP {
 			if upgrade != nil {
 				req.Header["Connection"] = upgrade
 			}
-			resp, err := x.transport.RoundTrip(req)
-			if err == nil {
-				x.received(resp)
-			}
-			return resp, err
+			return x.do(req)
 		})
 		return req, nil
 	})
@@ -78,12 +79,16 @@ func newPlainHTTP(s *Server) *plainHTTP {
 		if resp != nil || ctx.Error == nil {
 			return withUpgrade(resp)
 		}
-		if _, refused := errors.AsType[*access.RefusedError](ctx.Error); refused {
+		a := unreachable(ctx.Req.URL.Host, ctx.Error)
+		x, _ := ctx.Req.Context().Value(roundTripKey{}).(*roundTrip)
+		switch _, refused := errors.AsType[*access.RefusedError](ctx.Error); {
+		case refused:
 			s.counts.refusedDestination.Add(1)
-		} else {
+		case x.connected.Load():
+			a = unanswered(ctx.Req.URL.Host, ctx.Error)
+		default:
 			s.counts.dialFailures.Add(1)
 		}
-		a := unreachable(ctx.Req.URL.Host, ctx.Error)
 		return goproxy.NewResponse(ctx.Req, goproxy.ContentTypeText, a.status, a.body())
 	})
 	return p
@@ -94,9 +99,16 @@ func (p *plainHTTP) serve(w http.ResponseWriter, req *http.Request, t *http.Tran
 	// Servers may answer before they have read all. Of HTTP/2 that is said anyway.
 	_ = http.NewResponseController(w).EnableFullDuplex()
 	keepSpelling(req, t.Proxy != nil)
+	if req.ContentLength == 0 { // of HTTP/2 there is one that is empty
+		req.Body = http.NoBody
+	}
 	x := &roundTrip{transport: t}
+	if req.ProtoAtLeast(1, 1) {
+		x.client = w
+	}
 	p.proxy.ServeHTTP(prompt{w}, req.WithContext(context.WithValue(req.Context(), roundTripKey{}, x)))
 	if x.cut { // or net/http would end the response as if this were all of it
+		_ = http.NewResponseController(w).Flush() // what there is of it
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -106,13 +118,14 @@ func (p *plainHTTP) serve(w http.ResponseWriter, req *http.Request, t *http.Tran
 type prompt struct{ http.ResponseWriter }
 
 // WriteHeader implements http.ResponseWriter. A body without a length may be long
-// in coming, and the client waits for the head.
+// in coming, and the client waits for the head. Where none can come (RFC 9110, Section
+// 6.4.1) the head is all, which HTTP/2 says with it.
 func (p prompt) WriteHeader(status int) {
 	if h := p.Header(); h["Content-Type"] == nil {
 		h["Content-Type"] = nil // or net/http would guess one
 	}
 	p.ResponseWriter.WriteHeader(status)
-	if status >= http.StatusOK && p.Header().Get("Content-Length") == "" {
+	if status >= http.StatusOK && status != http.StatusNoContent && status != http.StatusNotModified && p.Header().Get("Content-Length") == "" {
 		_ = http.NewResponseController(p.ResponseWriter).Flush() // fails where writing will
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"net/textproto"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -400,10 +401,18 @@ func TestEarlyHints(t *testing.T) {
 	for _, w := range ways(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Link", "</style.css>")
 		w.WriteHeader(http.StatusEarlyHints)
+		w.Header().Set("Link", "</font>")
+		w.Header().Set("X-One", "1")
+		w.WriteHeader(http.StatusEarlyHints)
+		clear(w.Header())
 		fmt.Fprint(w, "page")
 	}) {
 		t.Run(w.name, func(t *testing.T) {
-			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(int, textproto.MIMEHeader) error { return nil }})
+			var hints []string
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(status int, h textproto.MIMEHeader) error {
+				hints = append(hints, fmt.Sprint(status, h["Link"], h["X-One"]))
+				return nil
+			}})
 			req, _ := http.NewRequestWithContext(ctx, http.MethodGet, w.url, nil)
 			resp, err := w.client.Do(req)
 			if err != nil {
@@ -412,6 +421,22 @@ func TestEarlyHints(t *testing.T) {
 			defer resp.Body.Close()
 			if b, err := io.ReadAll(resp.Body); string(b) != "page" || err != nil || resp.StatusCode != http.StatusOK {
 				t.Errorf("answered %s %q, %v", resp.Status, b, err)
+			}
+			if want := []string{"103 [</style.css>] []", "103 [</font>] [1]"}; !slices.Equal(hints, want) {
+				t.Errorf("before it %q, want %q", hints, want)
+			}
+			if resp.Header["Link"] != nil || resp.Header["X-One"] != nil {
+				t.Errorf("the hints are in the response: %v", resp.Header)
+			}
+		})
+		if w.http2 {
+			continue
+		}
+		t.Run(w.name+", HTTP/1.0", func(t *testing.T) { // which knows of no such thing
+			conn := w.dial(t)
+			fmt.Fprintf(conn, "GET %s/ HTTP/1.0\r\nHost: x\r\n\r\n", w.prefix)
+			if b, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(b), "HTTP/1.0 200 ") {
+				t.Errorf("answered %q, %v", b, err)
 			}
 		})
 	}

@@ -16,12 +16,13 @@ import (
 	"sstpwarden/proxy/bypass"
 )
 
-// Check says what is wrong with c, for configurations that no file made or that
-// flags changed. The error is a [ConfigErrors] without lines. It opens no file.
+// Check says what is wrong with c once flags have been put over it. The error is a
+// [ConfigErrors] without lines. It opens no file.
 func (c *Config) Check() error {
 	p := &problems{}
 	check := checker{problems: p}
 	check.config(c)
+	check.needs(c)
 	return p.err()
 }
 
@@ -51,6 +52,23 @@ func (k *checker) config(c *Config) {
 	k.within("memory.per_server", c.Memory.PerServer, 1<<10)
 	k.proxy(&c.Proxy)
 	k.nfq(&c.NFQ)
+}
+
+// needs looks for what makes no sense without something else, which a flag may give
+// where the file does not.
+func (k *checker) needs(c *Config) {
+	if c.Policy.Key != "" && c.Policy.Dir == "" {
+		k.wrong("policy.key", "there is nothing that it could have signed", "name a bundle in policy.dir, or leave the key out")
+	}
+	if c.Admin.Pprof && c.Admin.Listen == "" {
+		k.wrong("admin.pprof", "there is no admin listener", "set admin.listen, or leave it out")
+	}
+	if t := &c.Proxy.Transparent; t.Setup && len(t.Listen) == 0 {
+		k.wrong("proxy.transparent.setup", "there is nowhere to send connections to", "set proxy.transparent.listen too")
+	}
+	if i := &c.Proxy.Intercept; i.Roots != "" && i.CA == "" {
+		k.wrong("proxy.intercept.roots", "nothing is opened without an authority", "set proxy.intercept.ca too")
+	}
 }
 
 func (k *checker) oneOf(key, value string, words ...string) {
@@ -113,9 +131,6 @@ func (k *checker) policy(c *Policy) {
 	k.standIn("policy.on_timeout", c.OnTimeout)
 	k.unique("policy.data", c.Data, "the name of a file")
 	k.unique("policy.dry_run_rules", c.DryRunRules, "the name of a rule, such as sstp.suspected")
-	if c.Key != "" && c.Dir == "" {
-		k.wrong("policy.key", "there is nothing that it could have signed", "name a bundle in policy.dir, or leave the key out")
-	}
 }
 
 func (k *checker) standIn(key string, s StandIn) {
@@ -144,9 +159,6 @@ func (k *checker) records(c *Config) {
 
 func (k *checker) admin(c *Admin) {
 	if c.Listen == "" {
-		if c.Pprof {
-			k.wrong("admin.pprof", "there is no admin listener", "set admin.listen, or leave it out")
-		}
 		return
 	}
 	if _, err := parseAdmin(c.Listen); err != nil {
@@ -241,9 +253,6 @@ func (k *checker) proxy(c *Proxy) {
 func (k *checker) transparent(c *Transparent) {
 	k.oneOf("proxy.transparent.mode", c.Mode, ModeRedirect, ModeTPROXY)
 	k.oneOf("proxy.transparent.fail", c.Fail, FailOpen, FailClosed)
-	if c.Setup && len(c.Listen) == 0 {
-		k.wrong("proxy.transparent.setup", "there is nowhere to send connections to", "set proxy.transparent.listen too")
-	}
 	k.interfaces("proxy.transparent.scope.interfaces", c.Scope.Interfaces)
 }
 
@@ -271,9 +280,6 @@ func (k *checker) upstream(text string) {
 }
 
 func (k *checker) intercept(c *Intercept) {
-	if c.Roots != "" && c.CA == "" {
-		k.wrong("proxy.intercept.roots", "nothing is opened without an authority", "set proxy.intercept.ca too")
-	}
 	k.oneOf("proxy.intercept.fail", c.Fail, FailOpen, FailClosed)
 	k.unique("proxy.intercept.bypass.names", c.Bypass.Names, "the name of a server")
 	for i, name := range c.Bypass.Names {

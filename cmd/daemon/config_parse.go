@@ -23,7 +23,7 @@ const maxConfig = 1 << 20
 
 // Load reads a file of configuration. Names of files in it that are relative
 // are taken from the file's own folder. What is wrong with its text is a
-// [ConfigErrors].
+// [ConfigErrors]; what lacks something that a flag may give, [Config.Check] tells.
 func Load(path string) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -161,7 +161,6 @@ func TestParseErrors(t *testing.T) {
 		{"policy:\n  timeout: 0s", "x:2:12: policy.timeout: 0s does not do; write a time above zero"},
 		{"policy:\n  on_error:\n    sstp: allow", "x:3:11: policy.on_error.sstp: an error is never a silent allow; use log"},
 		{"policy:\n  on_timeout:\n    rest: dorp", `x:3:11: policy.on_timeout.rest: "dorp" is not known; did you mean drop?`},
-		{"policy: {key: k.pem}", "x:1:15: policy.key: there is nothing that it could have signed"},
 		{"policy: {data: d.yaml}", `x:1:16: policy.data: "d.yaml" is no list; write it as one: [d.yaml]`},
 		{"policy: {data: {}}", "x:1:10: policy.data: is an object; write a list"},
 		{"policy:\n  data:", "x:2:8: policy.data: has no value; write a list, [] for an empty one"},
@@ -180,7 +179,6 @@ func TestParseErrors(t *testing.T) {
 		{"admin: {listen: 'localhost:9180'}", "use a loopback address, 127.0.0.1:9180"},
 		{"admin: {listen: 'unix:'}", "it names no file"},
 		{"admin: {listen: 'unix:/" + strings.Repeat("x", 110) + "'}", "a socket's name has at most 103 characters"},
-		{"admin: {pprof: true}", "x:1:16: admin.pprof: there is no admin listener"},
 		{"user: 'a:b'", `x:1:7: user: "a:b" is no name of a user`},
 		{"memory: {servers: 0}", "x:1:19: memory.servers: 0 does not do; write a number from 1 to 4194304"},
 		{"memory: {servers: 1.5}", `x:1:19: memory.servers: "1.5" does not do; write a whole number`},
@@ -190,7 +188,6 @@ func TestParseErrors(t *testing.T) {
 		{"proxy: {listen: ['proxy.example:80']}", `the host of "proxy.example:80" is no address of this machine`},
 		{"proxy: {listen: [':1'], transparent: {listen: [':1']}}", `x:1:48: proxy.transparent.listen[0]: ":1" is in proxy.listen too`},
 		{"proxy: {transparent: {mode: tprox}}", `x:1:29: proxy.transparent.mode: "tprox" is not known; did you mean tproxy?`},
-		{"proxy: {transparent: {setup: true}}", "x:1:30: proxy.transparent.setup: there is nowhere to send connections to"},
 		{"proxy: {transparent: {scope: {interfaces: [an-interface-too-long]}}}", "is no name of an interface"},
 		{"proxy: {transparent: {scope: {ports: [0]}}}", `x:1:39: proxy.transparent.scope.ports[0]: "0" does not do; write one such as 443`},
 		{"proxy: {transparent: {scope: {ports: [[1]]}}}", "proxy.transparent.scope.ports[0]: is a list; write a port"},
@@ -203,7 +200,6 @@ func TestParseErrors(t *testing.T) {
 		{"proxy: {limits: {connections: -1}}", "x:1:31: proxy.limits.connections: -1 does not do"},
 		{"proxy: {probe: {rate: .nan}}", "x:1:23: proxy.probe.rate: \".nan\" does not do; write a number"},
 		{"proxy: {probe: {rate: 0}}", "x:1:23: proxy.probe.rate: 0 does not do"},
-		{"proxy: {intercept: {roots: r.pem}}", "x:1:28: proxy.intercept.roots: nothing is opened without an authority"},
 		{"proxy: {intercept: {bypass: {names: ['a b']}}}", "x:1:38: proxy.intercept.bypass.names[0]: \"a b\" is no name of a server"},
 		{"a: b: c", "x: is no YAML: mapping values are not allowed in this context"},
 		{"log:\n\tlevel: x", "x:2: is no YAML: found character that cannot start any token"},
@@ -245,6 +241,31 @@ func TestParseKeepsSecrets(t *testing.T) {
 	_, err := Parse("x", []byte("proxy: {upstream: 'ftp://u:secret@h'}"))
 	if err == nil || strings.Contains(err.Error(), "secret") {
 		t.Error(err)
+	}
+}
+
+// What lacks something else is told once flags could give it.
+func TestNeeds(t *testing.T) {
+	for _, test := range []struct {
+		text, want string
+		flag       func(c *Config)
+	}{
+		{"policy: {key: k.pem}", "policy.key: there is nothing that it could have signed; ", func(c *Config) { c.Policy.Dir = "b.tar.gz" }},
+		{"admin: {pprof: true}", "admin.pprof: there is no admin listener; ", func(c *Config) { c.Admin.Listen = "127.0.0.1:0" }},
+		{"proxy: {transparent: {setup: true}}", "proxy.transparent.setup: there is nowhere to send connections to; ", func(c *Config) { c.Proxy.Transparent.Listen = []string{":1"} }},
+		{"proxy: {intercept: {roots: r.pem}}", "proxy.intercept.roots: nothing is opened without an authority; ", func(c *Config) { c.Proxy.Intercept.CA = "ca" }},
+	} {
+		c, err := Parse("x", []byte(test.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Check(); err == nil || !strings.HasPrefix(err.Error(), test.want) {
+			t.Errorf("%q: %v", test.text, err)
+		}
+		test.flag(c)
+		if err := c.Check(); err != nil {
+			t.Errorf("%q with the flag: %v", test.text, err)
+		}
 	}
 }
 

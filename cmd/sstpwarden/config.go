@@ -52,6 +52,9 @@ func checkConfig(cmd *cobra.Command, file string) error {
 	name, c := "defaults", daemon.Default()
 	if file != "" {
 		loaded, err := daemon.Load(file)
+		if err == nil {
+			err = loaded.Check()
+		}
 		if err != nil {
 			return &cli.ExitError{Status: configStatus(err), Err: err}
 		}

@@ -42,6 +42,9 @@ touched. Exit status 1 says that something will not work.`,
 			c := new(daemon.Default())
 			if config != "" {
 				loaded, err := daemon.Load(config)
+				if err == nil {
+					err = loaded.Check()
+				}
 				if err != nil {
 					return &cli.ExitError{Status: cli.ExitUsage, Err: err}
 				}
