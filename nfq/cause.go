@@ -18,6 +18,11 @@ const (
 	// CauseUnreadable: the packet's headers cannot be read, it is a fragment that does
 	// not fit, or its checksum is wrong, which a Queue looks at.
 	CauseUnreadable
+	// CauseConflict: the packet has other bytes than one before it had in the same
+	// place, which its receiver has not acknowledged, or bytes behind its sender's FIN.
+	// No stack sends such. One of the two was made so that the receiver does not take
+	// it, and nobody here can tell which.
+	CauseConflict
 	// CausePolicyError and CausePolicyTimeout: the policy gave no answer.
 	CausePolicyError
 	CausePolicyTimeout
@@ -27,7 +32,7 @@ const (
 )
 
 var causeNames = [numCauses]string{
-	"", "midstream", "memory", "undecided", "unreadable", "policy_error", "policy_timeout", "overflow",
+	"", "midstream", "memory", "undecided", "unreadable", "conflict", "policy_error", "policy_timeout", "overflow",
 }
 
 // String is the word that metrics and configurations use.
@@ -107,6 +112,9 @@ type Exceptions struct {
 	Undecided Choice
 	// Unreadable is for packets. Default Let, which is what Watch means here too.
 	Unreadable Choice
+	// Conflict is for packets. Cut ones do not reach their receiver, so that it sees
+	// what was seen here. Let has the first copy count. Default Cut.
+	Conflict Choice
 }
 
 func (e Exceptions) withDefaults() Exceptions {
@@ -119,5 +127,6 @@ func (e Exceptions) withDefaults() Exceptions {
 	or(&e.Memory, Watch)
 	or(&e.Undecided, Let)
 	or(&e.Unreadable, Let)
+	or(&e.Conflict, Cut)
 	return e
 }

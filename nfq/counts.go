@@ -19,8 +19,8 @@ type Counts struct {
 	Watched int64
 	// Bans and Probes were asked for.
 	Bans, Probes uint64
-	// Exceptions by Cause: connections of the first ones, packets of CauseUnreadable and
-	// CauseOverflow, questions of those of the policy.
+	// Exceptions by Cause: connections of the first ones, packets of CauseUnreadable,
+	// CauseConflict and CauseOverflow, questions of those of the policy.
 	Exceptions [numCauses]uint64
 	// Ticked is when the last Tick was, by its own word; zero before.
 	Ticked time.Time

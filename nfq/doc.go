@@ -28,6 +28,7 @@
 //	memory     too many connections  Watch        Let, Watch, Cut
 //	undecided  looked at for long    Let          Let, Watch, Cut
 //	unreadable headers, checksum     Let          Let, Cut
+//	conflict   other bytes, same place   Cut      Let, Cut
 //	policy_error, policy_timeout     policies.Gate.OnError and OnTimeout
 //	overflow   the queue is full     pass or drop, QueueConfig.FailOpen
 //

@@ -212,11 +212,56 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
+// A packet that contradicts one that its receiver need not have taken does not reach it:
+// so who is behind us sees what was seen here, and a tunnel cannot hide behind noise.
+func TestConflict(t *testing.T) {
+	cut := Verdict{Action: Drop, Rule: "nfq.conflict"}
+	noise := func(packets ...[]byte) []byte { // of the first one's kind
+		p := append([]byte(nil), packets[0]...)
+		for i := len(p) - 20; i < len(p); i++ {
+			p[i] ^= 0x15
+		}
+		return p
+	}
+	for choice, want := range map[Choice]Verdict{0: cut, Watch: accepted, Let: accepted, Cut: cut} {
+		for _, dry := range []bool{false, true} {
+			b := newBench(t, dropping, func(c *Config) {
+				c.Exceptions.Conflict = choice
+				c.Gate.DryRun = dry
+			})
+			c := newConn(client4, server4)
+			b.want(accepted, c.handshake()...)
+			first := c.says(duplexPost)
+			b.want(accepted, noise(first), noise(first))
+			if dry {
+				want = accepted
+			}
+			b.want(want, first)
+			counted := uint64(1)
+			if choice == Let || choice == Watch {
+				counted = 0 // nobody looks
+			}
+			if n := b.Counts().Exceptions[CauseConflict]; n != counted {
+				t.Errorf("%v, dry %v: %d counted", choice, dry, n)
+			}
+		}
+	}
+	forced := newBench(t, dropping, func(c *Config) { c.Simulate = []Cause{CauseConflict} })
+	forced.want(cut, newConn(client4, server4).handshake()...)
+
+	b := newBench(t, dropping, nil)
+	c := newConn(client6, server6)
+	b.want(accepted, c.handshake()...)
+	end := *c
+	b.want(accepted, end.from(0, fin|ack, "")) // that the server need not see
+	b.want(cut, c.says(duplexPost))
+}
+
 // What is no TCP passes and is no exception, and neither is what belongs to nothing.
 func TestOthersPass(t *testing.T) {
 	udp := newConn(client4, server4).from(0, ack, "")
 	udp[9] = 17
-	b := newBench(t, dropping, func(c *Config) { c.Exceptions = Exceptions{Cut, Cut, Cut, Cut} })
+	b := newBench(t, dropping, func(c *Config) { c.Exceptions = Exceptions{Cut, Cut, Cut, Cut, 0} })
 	b.want(accepted, udp, newConn(client4, server4).from(1, rst, ""), newConn(client6, server6).from(0, fin|ack, ""))
 	if k := b.Counts(); k.Exceptions != [numCauses]uint64{} {
 		t.Errorf("exceptions %v", k.Exceptions)

@@ -22,7 +22,7 @@ func FuzzPacket(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, how byte) {
 		choice := func(shift int) Choice { return Choice(how >> shift & 3) }
 		b := newBench(t, dropping, func(c *Config) {
-			c.Exceptions = Exceptions{choice(0), choice(2), choice(4), choice(6)}
+			c.Exceptions = Exceptions{choice(0), choice(2), choice(4), choice(6), choice(1)}
 			c.Limits = tcpflow.Config{MaxFlows: 2, MaxHalfOpen: 2}
 			c.Budget = 200
 		})

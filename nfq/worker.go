@@ -14,6 +14,9 @@ import (
 // may have been waiting in the queue already, and have to share its fate.
 const linger = 2 * time.Second
 
+// recall is more than what of a connection is looked at before its fate is told.
+const recall = 256 << 10
+
 // A Worker judges the packets of one queue. Its methods belong to one goroutine, but for
 // [Worker.Counts] and the answers to questions.
 type Worker struct {
@@ -56,6 +59,9 @@ func New(c Config) *Worker {
 	}
 	limits := c.Limits
 	limits.Open, limits.Changed, limits.Closed = w.open, nil, w.closed
+	if c.Exceptions.Conflict == Cut {
+		limits.Recall = recall
+	}
 	if c.Exceptions.Memory != Watch {
 		limits.MaxFlows *= 2 // it is the worker that sees to the limit
 	}
@@ -129,6 +135,9 @@ func (w *Worker) judge(r tcpflow.Result) Verdict {
 	if unreadable(r.Outcome) || w.simulated[CauseUnreadable] {
 		return w.unreadable("")
 	}
+	if r.Outcome == tcpflow.OutcomeConflict || w.simulated[CauseConflict] {
+		return w.conflict(r.Conn)
+	}
 	if r.Conn == nil {
 		return Verdict{Action: Accept} // no TCP, or none of which more is to come
 	}
@@ -154,6 +163,18 @@ func (w *Worker) unreadable(detail string) Verdict {
 	w.exception(CauseUnreadable, 1, detail)
 	if w.config.Exceptions.Unreadable == Cut && !w.gate.DryRun {
 		return Verdict{Action: Drop, Rule: CauseUnreadable.rule()}
+	}
+	return Verdict{Action: Accept}
+}
+
+func (w *Worker) conflict(c *tcpflow.Conn) Verdict {
+	detail := ""
+	if c != nil {
+		detail = c.Key().String()
+	}
+	w.exception(CauseConflict, 1, detail)
+	if w.config.Exceptions.Conflict == Cut && !w.gate.DryRun {
+		return Verdict{Action: Drop, Rule: CauseConflict.rule()}
 	}
 	return Verdict{Action: Accept}
 }

@@ -32,6 +32,7 @@ type NFQExceptions struct {
 	Memory     string `yaml:"memory"`
 	Undecided  string `yaml:"undecided"`
 	Unreadable string `yaml:"unreadable"` // let or cut
+	Conflict   string `yaml:"conflict"`   // let or cut
 	Overflow   string `yaml:"overflow"`   // let or cut; "" for what Fail says
 }
 
@@ -67,7 +68,7 @@ func defaultNFQ() NFQ {
 		Hooks: hooks, Fail: FailOpen, Reset: true,
 		Exceptions: NFQExceptions{
 			Midstream: nfq.Watch.String(), Memory: nfq.Watch.String(),
-			Undecided: nfq.Let.String(), Unreadable: nfq.Let.String(),
+			Undecided: nfq.Let.String(), Unreadable: nfq.Let.String(), Conflict: nfq.Cut.String(),
 		},
 		Queues: NFQQueues{First: int(nft.DefaultQueue), Length: nfq.DefaultLength, Buffer: nfq.DefaultBuffer},
 		Limits: NFQLimits{Connections: nfq.DefaultMaxFlows, Budget: nfq.DefaultBudget, Bans: int(nft.DefaultBanMax)},
@@ -95,6 +96,7 @@ func (k *checker) nfq(c *NFQ) {
 	k.oneOf("nfq.exceptions.memory", e.Memory, choices...)
 	k.oneOf("nfq.exceptions.undecided", e.Undecided, choices...)
 	k.oneOf("nfq.exceptions.unreadable", e.Unreadable, nfq.Let.String(), nfq.Cut.String())
+	k.oneOf("nfq.exceptions.conflict", e.Conflict, nfq.Let.String(), nfq.Cut.String())
 	if e.Overflow != "" {
 		k.oneOf("nfq.exceptions.overflow", e.Overflow, nfq.Let.String(), nfq.Cut.String())
 	}

@@ -70,7 +70,7 @@ until the program runs again or nfq --remove is called.`,
 	fl.BoolVar(&f.loopback, "loopback", false, "inspect this machine's connections to itself, too")
 	fl.StringVar(&f.fail, "fail", "", "whether connections pass (open) or not (closed) while nobody inspects them (default open)")
 	fl.StringVar(&f.midstream, "midstream", "", "what is done with connections that were up before: let, watch or cut (default watch)")
-	fl.StringSliceVar(&f.simulate, "simulate", nil, "take these `CAUSES` to be there, to see what the configuration makes of them: midstream, memory, undecided, unreadable, policy_error, policy_timeout, overflow")
+	fl.StringSliceVar(&f.simulate, "simulate", nil, "take these `CAUSES` to be there, to see what the configuration makes of them: midstream, memory, undecided, unreadable, conflict, policy_error, policy_timeout, overflow")
 	fl.BoolVar(&f.keep, "keep", false, "leave the firewall's table in place at the end")
 	fl.BoolVar(&f.print, "print", false, "print the firewall's table as nft text, and do nothing else")
 	fl.BoolVar(&f.remove, "remove", false, "remove the firewall's table that a crash or --keep left, and do nothing else")

@@ -133,6 +133,7 @@ func (s *nfqService) worker() (*nfq.Worker, error) {
 		{&c.Exceptions.Memory, n.Exceptions.Memory},
 		{&c.Exceptions.Undecided, n.Exceptions.Undecided},
 		{&c.Exceptions.Unreadable, n.Exceptions.Unreadable},
+		{&c.Exceptions.Conflict, n.Exceptions.Conflict},
 	} {
 		if err := x.to.UnmarshalText([]byte(x.word)); err != nil {
 			return nil, err

@@ -40,6 +40,7 @@ func (t *Table) accept(c *Conn, from int, seq uint32, data []byte, length int, a
 	h := &c.half[from]
 	if seq == h.next && len(data) == length && c.asm == nil {
 		h.next += uint32(length)
+		t.remember(c, from, seq, data)
 		t.feed(c, from, data, at)
 		return
 	}
@@ -140,6 +141,7 @@ func (t *Table) lose(c *Conn, from, n int) {
 // deliver feeds data; the short bytes after it are not in the capture.
 func (t *Table) deliver(c *Conn, from int, data []byte, short int, at time.Time) {
 	if len(data) > 0 {
+		t.remember(c, from, c.half[from].next-uint32(len(data)+short), data)
 		t.feed(c, from, data, at)
 	}
 	if short > 0 && c.live() {
@@ -169,6 +171,7 @@ func (t *Table) feed(c *Conn, from int, data []byte, at time.Time) {
 // settle ends the ordering of a connection's bytes.
 func (t *Table) settle(c *Conn) {
 	c.flags |= connSettled
+	t.forgetSaid(c)
 	a := c.asm
 	if a == nil {
 		return
@@ -272,6 +275,7 @@ func (t *Table) acknowledge(c *Conn, from int, ack uint32) {
 	if *marks&endAcked == 0 || before(h.ack, ack) {
 		h.ack = ack
 		*marks |= endAcked
+		t.release(c, peer, ack)
 	}
 	held := c.held(peer)
 	if len(held) == 0 {

@@ -37,6 +37,12 @@ type Config struct {
 	MaxBufferedPerFlow int
 	MaxBuffered        int
 
+	// Recall is how many bytes that were fed are remembered of each end until its peer
+	// acknowledges them, MaxBuffered in all. A segment that has others in their place is
+	// OutcomeConflict, and nothing of it is taken: for those who can keep it from its
+	// receiver. Default 0: nothing is remembered, and the first copy counts.
+	Recall int
+
 	// IdleTimeout closes connections with payload, HalfOpenTimeout those
 	// without, CloseTimeout those that saw FIN both ways or RST, when nothing
 	// came for so long. Defaults 10 min, 1 min, 10 s.

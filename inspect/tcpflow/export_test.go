@@ -17,6 +17,16 @@ func (t *Table) Check() error {
 	if n := t.lists[listFlows].n + t.lists[listClosing].n; n > t.cfg.MaxFlows {
 		return fmt.Errorf("%d flows, limit %d", n, t.cfg.MaxFlows)
 	}
+	recalled := 0
+	for c, said := range t.said {
+		if t.conns[c.key] != c || c.flags&connSettled != 0 {
+			return fmt.Errorf("something is remembered of %v, which needs nothing", c.Key())
+		}
+		recalled += said[0].len() + said[1].len()
+	}
+	if recalled != t.recalled || recalled > t.cfg.MaxBuffered {
+		return fmt.Errorf("%d bytes are remembered, %d counted", recalled, t.recalled)
+	}
 	held, waiting := 0, 0
 	for k, c := range t.conns {
 		if c.key != k {

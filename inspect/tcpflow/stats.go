@@ -14,6 +14,7 @@ const (
 	OutcomeFragmentDropped                // refused; Stats says why
 	OutcomeStray                          // RST or bare FIN of an unknown connection
 	OutcomeBadFlags                       // TCP flags that no stack takes
+	OutcomeConflict                       // of Result.Conn, and not taken: see Config.Recall
 	OutcomeTruncated                      // the capture cut a header short
 	OutcomeBadLink                        // malformed tags, labels, PPPoE or GRE
 	OutcomeBadIP                          // malformed IP header
@@ -23,7 +24,7 @@ const (
 )
 
 var outcomeNames = [numOutcomes]string{
-	"tracked", "not IP", "not TCP", "fragment", "fragment dropped", "stray", "bad TCP flags",
+	"tracked", "not IP", "not TCP", "fragment", "fragment dropped", "stray", "bad TCP flags", "conflicting bytes",
 	"truncated header", "bad link header", "bad IP header", "bad TCP header", "unknown link type",
 }
 

@@ -35,6 +35,9 @@ type Table struct {
 	waiting  list[assembly, *assembly] // longest first
 	buffered int                       // sum of assembly.cost
 
+	said     map[*Conn]*[2]recall // of connections of which something is remembered
+	recalled int                  // bytes, of all
+
 	clock clock
 
 	// Of the packet being taken, or else of the one before.
@@ -44,11 +47,13 @@ type Table struct {
 	// What connections left behind, for those to come.
 	spareConns      []*Conn
 	spareAssemblies []*assembly
+	spareSaid       []*[2]recall
 }
 
 // A Result says what became of a packet.
 type Result struct {
-	// Conn is the packet's connection, nil unless Outcome is OutcomeTracked.
+	// Conn is the packet's connection, nil unless Outcome is OutcomeTracked or
+	// OutcomeConflict.
 	// It is valid until Config.Closed is called for it, which no earlier than
 	// the next call of the table does.
 	Conn *Conn
@@ -62,7 +67,7 @@ func New(c Config) *Table {
 	if c.Open == nil {
 		panic("tcpflow: Config.Open is nil")
 	}
-	t := &Table{cfg: c.withDefaults(), conns: make(map[connKey]*Conn)}
+	t := &Table{cfg: c.withDefaults(), conns: make(map[connKey]*Conn), said: make(map[*Conn]*[2]recall)}
 	t.timeout = [numLists]int64{
 		listHalfOpen: int64(t.cfg.HalfOpenTimeout),
 		listFlows:    int64(t.cfg.IdleTimeout),
@@ -211,6 +216,7 @@ func (t *Table) move(c *Conn, to listID) {
 // unless FIN or RST ended the connection before.
 func (t *Table) close(c *Conn, why End) {
 	t.flush(c)
+	t.forgetSaid(c)
 	if c.in != listClosing {
 		c.end = why
 	}

@@ -31,6 +31,9 @@ func (t *Table) segment(s *Segment) (*Conn, Outcome) {
 	t.touch(c, s.time)
 	c.half[s.from].Packets++
 	c.half[s.from].Bytes += uint64(s.frame)
+	if t.contradicts(c, s) {
+		return c, OutcomeConflict
+	}
 	t.take(c, s)
 	return c, OutcomeTracked
 }
@@ -92,7 +95,7 @@ func (t *Table) synchronize(c *Conn, s *Segment) bool {
 	from, peer := s.from, 1-s.from
 	h := &c.half[from]
 	if c.ends[from]&endSYN == 0 || h.isn != s.seq {
-		if h.Payload > 0 {
+		if h.Payload > 0 || c.ends[from]&endConfirmed != 0 && s.seq+1 != h.next {
 			t.stats.IgnoredSyns++ // a receiver answers and forgets it (RFC 5961, Section 4)
 			return false
 		}
@@ -186,8 +189,11 @@ func (t *Table) start(c *Conn, s *Segment) {
 func (t *Table) fin(c *Conn, from int, seq uint32) {
 	h := &c.half[from]
 	ahead := int32(seq - h.next)
+	if ahead < 0 || ahead > maxAhead {
+		return
+	}
+	t.rememberFIN(c, from, seq)
 	switch {
-	case ahead < 0 || ahead > maxAhead:
 	case c.live() && ahead > 0:
 		d := &t.assembly(c).dir[from]
 		d.fin, d.finAt = true, seq
