@@ -50,7 +50,7 @@ func (x *roundTrip) do(req *http.Request) (*http.Response, error) {
 	if x.client != nil {
 		trace.Got1xxResponse = x.early
 	}
-	resp, err := x.transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	resp, err := x.transport.RoundTrip(x.againable(req.WithContext(httptrace.WithClientTrace(req.Context(), trace))))
 	x.mu.Lock()
 	x.done = true
 	x.mu.Unlock()

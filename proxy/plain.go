@@ -36,6 +36,7 @@ type roundTrip struct {
 	transport *http.Transport
 	client    http.ResponseWriter // nil for one that takes nothing before its response
 	connected atomic.Bool         // there was a connection to send it on
+	used      atomic.Bool         // it goes by a connection that served another, and is not answered
 	cut       bool                // the server did not finish its response
 
 	mu   sync.Mutex
@@ -79,8 +80,12 @@ func newPlainHTTP(s *Server) *plainHTTP {
 		if resp != nil || ctx.Error == nil {
 			return withUpgrade(resp)
 		}
-		a := unreachable(ctx.Req.URL.Host, ctx.Error)
 		x, _ := ctx.Req.Context().Value(roundTripKey{}).(*roundTrip)
+		if x.lost(ctx.Req) {
+			s.counts.dialFailures.Add(1)
+			panic(http.ErrAbortHandler)
+		}
+		a := unreachable(ctx.Req.URL.Host, ctx.Error)
 		switch _, refused := errors.AsType[*access.RefusedError](ctx.Error); {
 		case refused:
 			s.counts.refusedDestination.Add(1)

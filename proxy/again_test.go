@@ -1,0 +1,107 @@
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A server may close a connection that it keeps just as the next request comes.
+// The request is not sent twice, and the client sees its own connection end, as it
+// would without a proxy.
+func TestServerClosesIdle(t *testing.T) {
+	web, roots := tlsServer(t, false, nil)
+	var posts atomic.Int32
+	addr := server(t, func(raw *net.TCPConn) {
+		defer raw.Close()
+		conn := tls.Server(raw, &tls.Config{Certificates: web.TLS.Certificates})
+		r := bufio.NewReader(conn)
+		req, err := http.ReadRequest(r)
+		if err != nil {
+			return
+		}
+		b, _ := io.ReadAll(req.Body)
+		posts.Add(1)
+		fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(b), b)
+		_ = conn.Close()
+	})
+	a, pool := authority(t)
+	l := run(t, opening, intercepting(a, roots))
+	body := strings.Repeat("x", 10000)
+	var sent, answered int32
+	for sent < 200 {
+		raw, err := plainConnect(t.Context(), l.addr, addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn := tls.Client(raw, &tls.Config{RootCAs: pool, ServerName: "example.com"})
+		r := bufio.NewReader(conn)
+		for n := 0; ; n++ {
+			sent++
+			fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+			resp, err := http.ReadResponse(r, nil)
+			if err != nil && n > 0 {
+				break // the client sends it again
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := io.ReadAll(resp.Body)
+			if resp.StatusCode != http.StatusOK || err != nil || len(b) != len(body) {
+				t.Fatalf("request %d: %s %.80q %v", n, resp.Status, b, err)
+			}
+			answered++
+		}
+		_ = conn.Close()
+	}
+	if posts.Load() != answered {
+		t.Errorf("%d of %d requests were answered, the server saw %d", answered, sent, posts.Load())
+	}
+}
+
+// A server of HTTP/2 that goes away has not seen the requests behind the last it
+// names.
+func TestGoAway(t *testing.T) {
+	web, roots := tlsServer(t, true, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Connection", "close") // GOAWAY
+		b, _ := io.ReadAll(r.Body)
+		_, _ = w.Write(b)
+	})
+	a, pool := authority(t)
+	l := run(t, opening, intercepting(a, roots))
+	client := through(t, l, pool, true)
+	client.Timeout = 10 * time.Second
+	body := bytes.Repeat([]byte("x"), 10000)
+	done := make(chan error)
+	for range 16 {
+		go func() {
+			var last error
+			for range 30 {
+				resp, err := client.Post(web.URL, "text/plain", bytes.NewReader(body))
+				if err != nil {
+					last = err
+					continue
+				}
+				b, err := io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+				if resp.StatusCode != 200 || len(b) != len(body) {
+					last = fmt.Errorf("%s %.90q %v", resp.Status, b, err)
+				}
+			}
+			done <- last
+		}()
+	}
+	for range 16 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
