@@ -93,7 +93,7 @@ func TestGoAway(t *testing.T) {
 				b, err := io.ReadAll(resp.Body)
 				_ = resp.Body.Close()
 				if resp.StatusCode != 200 || len(b) != len(body) {
-					last = fmt.Errorf("%s %.90q %v", resp.Status, b, err)
+					last = fmt.Errorf("%s %.90q %w", resp.Status, b, err)
 				}
 			}
 			done <- last

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"testing"
 	"time"
 
@@ -60,6 +61,53 @@ func TestHiddenTunnelOpened(t *testing.T) {
 					})
 				}
 			}
+		}
+	}
+}
+
+// So is SSTP in a stream of HTTP/2.
+func TestHiddenTunnelHTTP2(t *testing.T) {
+	web, roots := tlsServer(t, true, func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).Flush()
+		if r.Method == http.MethodGet {
+			return
+		}
+		if _, err := io.ReadFull(r.Body, make([]byte, len(sstpRequest))); err == nil {
+			_, _ = w.Write(sstpAck)
+			_ = http.NewResponseController(w).Flush()
+			_, _ = io.Copy(io.Discard, r.Body)
+		}
+	})
+	a, pool := authority(t)
+	for _, method := range []string{"POST", "SSTP_DUPLEX_POST"} {
+		for _, before := range []int{0, 20} {
+			t.Run(fmt.Sprint(method, before), func(t *testing.T) {
+				l := run(t, opening, intercepting(a, roots))
+				client := through(t, l, pool, true)
+				for range before {
+					resp, err := client.Get(web.URL)
+					if err != nil {
+						t.Fatal(err)
+					}
+					_, _ = io.Copy(io.Discard, resp.Body)
+					_ = resp.Body.Close()
+				}
+				body, w := io.Pipe()
+				defer w.Close()
+				go func() { _, _ = w.Write(sstpRequest) }()
+				req, _ := http.NewRequestWithContext(t.Context(), method, web.URL+"/up", body)
+				if resp, err := client.Do(req); err == nil {
+					b, _ := io.ReadAll(io.LimitReader(resp.Body, int64(len(sstpAck))))
+					_ = resp.Body.Close()
+					if bytes.Contains(b, sstpAck) {
+						t.Error("the client got the server's acknowledgement")
+					}
+				}
+				client.CloseIdleConnections()
+				if e := l.told(t); e.Proxy.End != event.EndDropped || e.Decision.Action != "drop" || e.Detection.Verdict.String() != "confirmed" {
+					t.Errorf("event %+v %+v %+v", e.Proxy, e.Decision, e.Detection)
+				}
+			})
 		}
 	}
 }

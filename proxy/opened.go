@@ -224,6 +224,9 @@ func (h *openedRequests) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if req.Host == "" {
 		req.URL.Host = h.host()
 	}
+	if req.ProtoMajor == 2 {
+		w, req = h.watch(w, req)
+	}
 	h.srv.plain.serve(w, req, h.transport)
 }
 
