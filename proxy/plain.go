@@ -82,7 +82,6 @@ func newPlainHTTP(s *Server) *plainHTTP {
 		}
 		x, _ := ctx.Req.Context().Value(roundTripKey{}).(*roundTrip)
 		if x.lost(ctx.Req) {
-			s.counts.dialFailures.Add(1)
 			panic(http.ErrAbortHandler)
 		}
 		a := unreachable(ctx.Req.URL.Host, ctx.Error)
