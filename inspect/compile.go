@@ -177,8 +177,11 @@ func (c *compiled) compileMatch() (field string, err error) {
 				return "match.dialogue.inside", fmt.Errorf("%d bytes: a record in another has 1 to %d more than it holds", n, maxInside)
 			}
 		}
+		if m.Dialogue.Within < 0 || m.Dialogue.Within > maxWindow {
+			return "match.dialogue.within", fmt.Errorf("%d: must be 0 to %d", m.Dialogue.Within, maxWindow)
+		}
 		last := m.Dialogue.Turns[len(m.Dialogue.Turns)-1]
-		add(onRecordOf(last.From.direction()), &dialogueMatcher{*m.Dialogue, c.Weight < 0, m.Dialogue.Turns[0].From.direction()})
+		add(onRecordOf(last.From.direction()), &dialogueMatcher{*m.Dialogue, c.Weight < 0, m.Dialogue.Turns[0].From.direction(), c.after})
 	}
 	if m.Run != nil {
 		switch {

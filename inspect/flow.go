@@ -184,6 +184,9 @@ func (f *Flow) askAll(t trigger) (changed bool) {
 // ask puts one rule and notes its evidence where it holds.
 func (f *Flow) ask(i int) bool {
 	r := &f.rules.rules[i]
+	if r.Coarse != nil && f.weight(r) == 0 {
+		return false // lengths known as well as here say nothing
+	}
 	if r.times > 1 && f.counts[i] > 0 && f.lastFor[i] == len(f.dialogue.turns) {
 		return false
 	}
@@ -232,13 +235,9 @@ func (f *Flow) hold(i int, r *compiled, detail string) {
 		f.open.addAll(&r.opens)
 		f.pending |= r.unlocks
 	}
-	weight := r.Weight
-	if r.Coarse != nil && f.session != nil && !f.session.SizesExact {
-		weight = *r.Coarse
-	}
-	weight -= f.weighed(r.back)
+	weight := f.weight(r) - f.weighed(r.back)
 	if weight == 0 && (r.Weight != 0 || len(r.back) > 0) {
-		return // lengths known only to the block say nothing here, or nothing is taken back
+		return // nothing is taken back, or just what it weighs
 	}
 	if f.detection.Evidence == nil {
 		f.detection.Evidence = make([]Evidence, 0, 4)
@@ -257,6 +256,14 @@ func (f *Flow) hold(i int, r *compiled, detail string) {
 	}
 	f.vote("c", r.Client, weight)
 	f.vote("s", r.Server, weight)
+}
+
+// weight gives what a rule weighs where lengths are known as well as here.
+func (f *Flow) weight(r *compiled) int {
+	if r.Coarse != nil && f.session != nil && !f.session.SizesExact {
+		return *r.Coarse
+	}
+	return r.Weight
 }
 
 // weighed gives what rules have weighed so far.

@@ -66,6 +66,21 @@ func TestWeights(t *testing.T) {
 			t.Error(dump(d))
 		}
 	}
+	// What says nothing does not hold, and opens nothing.
+	for _, w := range []struct {
+		weight, coarse int
+		exact, hidden  string
+	}{{30, 0, "t.one t.two", ""}, {0, 7, "", "t.one t.two"}, {0, -7, "", "t.one t.two"}} {
+		r.Weight, r.Coarse = w.weight, &w.coarse
+		two := writeRule(t, "t.two", "0-20")
+		two.Requires = []string{"t.one"}
+		in := judge(t, r, two)
+		for suite, want := range map[tlswire.CipherSuite]string{aesGCM13: w.exact, aesCBC12: w.hidden} {
+			if got := held(openSizes(in, suite).handshake().data(9).flow); got != want {
+				t.Errorf("%d, coarse %d: %q, want %q", w.weight, w.coarse, got, want)
+			}
+		}
+	}
 	for weight, want := range map[int]inspect.Verdict{
 		49: inspect.VerdictUndetermined, 50: inspect.VerdictSuspected, -19: inspect.VerdictUndetermined, -20: inspect.VerdictCleared,
 	} {

@@ -16,12 +16,13 @@ type dialogueMatcher struct {
 	// must not speak against SSTP.
 	certain bool
 	begins  Direction // of the first turn
+	after   []int     // the required rules
 }
 
 // match asks about the last turns, so that a rule is found in the moment its
 // last step is there.
 func (m *dialogueMatcher) match(f *Flow) (string, bool) {
-	if m.late(&f.dialogue) {
+	if m.late(&f.dialogue) || m.Within > 0 && len(f.dialogue.pieces)-f.anchorAt(m.after) > m.Within {
 		return "", false
 	}
 	if len(m.Inside) == 0 {
@@ -81,13 +82,14 @@ func (m *dialogueMatcher) matchAt(f *Flow, inside int) (string, bool) {
 	return m.detail(d, base, first), true
 }
 
-// passed: turns are only ever appended.
+// passed: turns and records are only ever appended.
 func (m *dialogueMatcher) passed(f *Flow) bool {
 	most := len(m.Turns)
 	if f.dialogue.tickets {
 		most += tornTurns
 	}
-	return m.First && len(f.dialogue.turns) > most
+	return m.First && len(f.dialogue.turns) > most ||
+		m.Within > 0 && len(f.dialogue.pieces)-f.anchorAt(m.after) > m.Within
 }
 
 func (m *dialogueMatcher) detail(d *dialogue, base int, first span) string {
@@ -170,7 +172,7 @@ func (m runMatcher) match(f *Flow) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	if m.Longest && !longest(d.pieces[from:], dir) {
+	if m.Longest && !longest(d.pieces[from:]) {
 		return "", false
 	}
 	return m.detail(d.pieces[from+start:]), true
@@ -230,11 +232,11 @@ func endsWith(p []piece, dir Direction, writes []Lengths, first bool) (start int
 	return 0, false
 }
 
-// longest says that no earlier piece of the side is as long as its newest.
-func longest(p []piece, dir Direction) bool {
+// longest says that no earlier piece is as long as the newest.
+func longest(p []piece) bool {
 	last := p[len(p)-1]
 	for _, q := range p[:len(p)-1] {
-		if q.of(dir) && q.hi >= last.lo {
+		if q.hi >= last.lo {
 			return false
 		}
 	}

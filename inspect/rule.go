@@ -12,7 +12,8 @@ type Rule struct {
 	// against SSTP.
 	Weight int `yaml:"weight"`
 	// Coarse is the weight where lengths are known only to a cipher block;
-	// nil stands for Weight.
+	// nil stands for Weight. Where it is given, of both the one that is 0 has
+	// the rule not hold.
 	Coarse *int `yaml:"coarse,omitempty"`
 	// Proof says that the facts are SSTP itself, read in clear.
 	Proof bool `yaml:"proof,omitempty"`
@@ -141,6 +142,10 @@ type DialogueMatch struct {
 	Turns []Step `yaml:"turns"`
 	// First asks that they are the connection's first.
 	First bool `yaml:"first,omitempty"`
+	// Within is how many records of both sides may have come since the rule of
+	// Requires held, of several the first; 0 is any. With 1 it is asked about
+	// what that rule saw, and about the turn that follows.
+	Within int `yaml:"within,omitempty"`
 	// Inside asks for the turns inside another TLS, whose records hold one of
 	// the inner session's each: by how many bytes those are longer than what
 	// they hold, one of the list and the same in all turns. It holds only where
@@ -179,7 +184,7 @@ type RunMatch struct {
 	Within int `yaml:"within,omitempty"`
 	// First asks that the run stands at the start of what the side sent.
 	First bool `yaml:"first,omitempty"`
-	// Longest asks that no earlier record of the side, since the rule of
+	// Longest asks that no earlier record of either side, since the rule of
 	// Requires held, may have been as long as the newest.
 	Longest bool `yaml:"longest,omitempty"`
 	// OneSided asks that nothing of the other side was captured.

@@ -45,6 +45,9 @@ func TestRuleErrors(t *testing.T) {
 		{"match.dialogue.inside", "0 bytes: a record in another has 1 to 128 more", match(inspect.Match{Dialogue: &inspect.DialogueMatch{
 			Turns: []inspect.Step{{From: "client", Bytes: some}}, Inside: []int{22, 0},
 		}})},
+		{"match.dialogue.within", "-1: must be 0 to 512", match(inspect.Match{Dialogue: &inspect.DialogueMatch{
+			Turns: []inspect.Step{{From: "client", Bytes: some}}, Within: -1,
+		}})},
 		{"match", "is missing", match(inspect.Match{})},
 		{"match.stream.protocol", `"ssh"`, match(inspect.Match{Stream: &inspect.StreamMatch{Protocol: "ssh"}})},
 		{"match.connect.value", "give header too", match(inspect.Match{Connect: &inspect.HeadMatch{Value: []string{"a"}}})},

@@ -91,9 +91,6 @@ func TestSockets(t *testing.T) {
 		}
 		t.Logf("%s: %d of %d suspected", cipher.name, suspected, n)
 		most := n / 100
-		if cipher.block() {
-			most = n / 25
-		}
 		if suspected > most {
 			t.Errorf("%s: %d of %d are suspected", cipher.name, suspected, n)
 		}

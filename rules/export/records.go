@@ -40,6 +40,8 @@ const leastExact = 2
 // ask for it.
 func writes(m *inspect.Match) (out []write, reason string) {
 	switch {
+	case m.Dialogue != nil && m.Dialogue.Within > 0:
+		return nil, sizes + ", at the place that another rule found"
 	case m.Dialogue != nil:
 		for _, t := range m.Dialogue.Turns {
 			if t.Fragments != nil {
