@@ -197,7 +197,7 @@ var webServices = []service{
 		up, down := between(r, 15, 150), between(r, 15, 400)
 		return webSocket(r, .4, func() int { return about(r, up) }, func() int { return about(r, down) })
 	}},
-	{"WebSocket, short JSON", "http/1.1", rarely, func(r *rand.Rand) func() []write {
+	{"WebSocket, short JSON", "http/1.1", bound{2, 3}, func(r *rand.Rand) func() []write {
 		up, down := between(r, 6, 40), between(r, 10, 70)
 		return webSocket(r, .5, func() int { return up + r.IntN(40) }, func() int { return down + r.IntN(40) })
 	}},
