@@ -143,10 +143,9 @@ func TestBeforeLogin(t *testing.T) {
 	// to the block.
 	hidden := func(client, server string, cut bool) bool { return client == "mihomo" && (cut || server == "mikrotik") }
 	// late says that they show it only when the tunnel is about to be up: of the
-	// same client, whose set-up is in the records of other things, and to the block,
-	// which MikroTik and Windows 7 have.
+	// same client, where the server joins the Ack and LCP, as these two do.
 	late := func(client, server string) bool {
-		return client == "mihomo" || client == "windows7" || client == "mikrotik" || server == "mikrotik"
+		return client == "mihomo" && (server == "rras" || server == "softether")
 	}
 	for _, client := range profile.ClientNames() {
 		for _, server := range profile.ServerNames() {
