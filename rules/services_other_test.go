@@ -57,7 +57,7 @@ var messageServices = []service{
 		}
 	}},
 	{"STOMP", "", rarely, asked(func(r *rand.Rand) []write { return join(c(between(r, 60, 140)), s(between(r, 80, 160))) }, spread(40, 260), spread(1, 200))},
-	{"XMPP", "", rarely, func(r *rand.Rand) func() []write {
+	{"XMPP", "", bound{1, 10}, func(r *rand.Rand) func() []write {
 		return func() []write {
 			first := join(c(between(r, 130, 200)), s(between(r, 130, 500)), c(between(r, 60, 200)), s(between(r, 51, 100)), c(between(r, 130, 200)), s(between(r, 200, 500)))
 			return again(r, first, func() []write {
@@ -65,7 +65,7 @@ var messageServices = []service{
 			})
 		}
 	}},
-	{"IRC", "", bound{1, 5}, func(r *rand.Rand) func() []write {
+	{"IRC", "", bound{1, 10}, func(r *rand.Rand) func() []write {
 		return func() []write {
 			return again(r, join(c(12), c(between(r, 25, 60)), s(between(r, 40, 120)), s(about(r, 800))), func() []write {
 				return oneWrite(r, join(s(between(r, 10, 30)), c(between(r, 10, 30))), s(between(r, 40, 300)), c(between(r, 12, 140)), join(c(between(r, 10, 25)), s(between(r, 30, 80))))
@@ -266,7 +266,7 @@ var remoteServices = []service{
 		up, down, a, b := fixed(r, 6, 1, 160), fixed(r, 6, 1, 160), between(r, 10, 500), between(r, 10, 500)
 		return func() []write { return either(r, join(c(a), s(b)), .5, up, down) }
 	}},
-	{"a protocol of short messages", "", rarely, func(r *rand.Rand) func() []write {
+	{"a protocol of short messages", "", bound{3, 2}, func(r *rand.Rand) func() []write {
 		up, down, a, b := between(r, 4, 100), between(r, 4, 100), between(r, 10, 500), between(r, 10, 500)
 		return func() []write {
 			return either(r, join(c(a), s(b)), .5, func() int { return up + r.IntN(40) }, func() int { return down + r.IntN(40) })
