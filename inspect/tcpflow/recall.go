@@ -72,8 +72,12 @@ func (t *Table) remember(c *Conn, from int, seq uint32, data []byte) {
 	if t.cfg.Recall <= 0 || len(data) == 0 {
 		return
 	}
-	if c.ends[from]&endAcked != 0 && before(seq, c.half[from].ack) {
-		return // it was lost here alone
+	if c.ends[from]&endAcked != 0 && before(seq, c.half[from].ack) { // it was lost here alone
+		n := int(c.half[from].ack - seq)
+		if n >= len(data) {
+			return
+		}
+		data, seq = data[n:], seq+uint32(n)
 	}
 	r := t.recall(c, from)
 	if r.len()+len(data) <= t.cfg.Recall && t.recalled+len(data) <= t.cfg.MaxBuffered {

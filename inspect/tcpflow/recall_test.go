@@ -36,6 +36,11 @@ func TestRecall(t *testing.T) {
 			[]seg{c(ACK, 1001, 5001, "abcdef"), s(ACK, 5001, 1004, ""), c(ACK, 1001, 5001, "ABC"), c(ACK, 1001, 5001, "ABCdefg"), c(ACK, 1003, 5001, "!CDef")},
 			"abcdefg", "",
 		},
+		{
+			"a gap of which a part is acknowledged",
+			[]seg{s(ACK, 5001, 1003, ""), c(ACK, 1001, 5001, "abjunk"), c(ACK, 1001, 5001, "!ABtrue"), c(ACK, 1001, 5001, "AB")},
+			"abjunk", "",
+		},
 		{"a keep-alive probe", []seg{c(ACK, 1001, 5001, "abc"), s(ACK, 5001, 1004, ""), c(ACK, 1003, 5001, "?"), c(ACK, 1004, 5001, "d")}, "abcd", ""},
 		{"another copy of what came early", []seg{c(ACK, 1003, 5001, "junk"), c(ACK, 1001, 5001, "!abtrue"), c(ACK, 1001, 5001, "ab")}, "abjunk", ""},
 		{"another early one", []seg{c(ACK, 1003, 5001, "junk"), c(ACK, 1005, 5001, "!true"), c(ACK, 1005, 5001, "nk+"), c(ACK, 1001, 5001, "ab")}, "abjunk+", ""},
