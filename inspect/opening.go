@@ -49,16 +49,29 @@ type stretch struct {
 }
 
 func (o *opening) feed(f *Flow, s Segment) {
-	if o.next != nil {
-		o.next.feed(f, s)
-		return
+	if o.next == nil {
+		if !o.recognise(f, s) {
+			return
+		}
+		o.release(f)
 	}
+	o.next.feed(f, s)
+}
+
+// recognise makes the layer for what the stream speaks, once its beginning tells,
+// and holds back what comes until then.
+//
+// Not inlined: what it needs of the stack would lie under all layers' share of it,
+// and have the stacks of connections' goroutines grow once more.
+//
+//go:noinline
+func (o *opening) recognise(f *Flow, s Segment) bool {
 	side := &o.sides[s.Direction.index()]
 	if s.Missing > 0 {
 		o.lose(f, s.Direction)
 	}
 	if len(s.Data) == 0 {
-		return
+		return false
 	}
 	whole := s.Data
 	if len(side.buf) > 0 {
@@ -69,14 +82,15 @@ func (o *opening) feed(f *Flow, s Segment) {
 	switch {
 	case known && protocol == "" && o.gap && o.depth > 0:
 		o.drop(s.Direction) // the middle of something: what follows may tell
-		return
+		return false
 	case !known && len(whole) >= maxOpening:
 		protocol = "http" // nothing else leaves it open for so long
 	case !known && len(o.held) < maxStretches:
 		o.hold(s, len(side.buf) > 0)
-		return
+		return false
 	}
-	o.release(f, protocol, s)
+	o.next = o.enter(f, protocol)
+	return true
 }
 
 // lose copes with lost bytes: what came before them tells nothing any more.
@@ -114,17 +128,14 @@ func (o *opening) hold(s Segment, buffered bool) {
 	o.held = append(o.held, stretch{s.Direction, len(s.Data), s.Missing, s.Time})
 }
 
-// release makes the layer and gives it everything that came.
-func (o *opening) release(f *Flow, protocol string, s Segment) {
-	o.next = o.enter(f, protocol)
-	held, sides := o.held, o.sides
-	o.held, o.sides = nil, [2]openingSide{}
-	for _, h := range held {
-		b := &sides[h.from.index()].buf
+// release gives the layer what was held back.
+func (o *opening) release(f *Flow) {
+	for _, h := range o.held {
+		b := &o.sides[h.from.index()].buf
 		o.next.feed(f, Segment{Direction: h.from, Time: h.time, Data: (*b)[:h.n:h.n], Missing: h.missing})
 		*b = (*b)[h.n:]
 	}
-	o.next.feed(f, s)
+	o.held, o.sides = nil, [2]openingSide{}
 }
 
 // enter makes the layer for what the stream speaks.
