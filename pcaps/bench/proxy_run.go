@@ -157,6 +157,11 @@ func (o *options) runProxy(ctx context.Context, w io.Writer) error {
 	for _, d := range opening {
 		p.printf("%s", d.table(m.open))
 	}
+	cost, err := cipherCost()
+	if err != nil {
+		return err
+	}
+	p.printf("%s", cipherBound(cost, m.open))
 	if o.only != onlyOpened {
 		if m.idle, err = a.holdAll(ctx, files); err != nil {
 			return err
