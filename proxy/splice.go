@@ -19,11 +19,12 @@ const (
 	// kernel grants a page or two, and copying is faster.
 	pipeLen = 64 << 10
 	// bigPipeLen is what the first ones hold: the more at a time, the less each
-	// byte costs.
-	bigPipeLen = 512 << 10
+	// byte costs. A user without privileges is granted no more for one
+	// (/proc/sys/fs/pipe-max-size).
+	bigPipeLen = 1 << 20
 	// maxBigPipes bounds them: a user without privileges is granted 64 MiB in
-	// all (/proc/sys/fs/pipe-user-pages-soft), and they take half of it.
-	maxBigPipes = 64
+	// all (/proc/sys/fs/pipe-user-pages-soft), and they leave a quarter of it.
+	maxBigPipes = 48
 	// maxPipes bounds the pipes that are kept for reuse.
 	maxPipes = 64
 )
