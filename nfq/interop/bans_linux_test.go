@@ -194,9 +194,7 @@ func TestDryRunOfFirewall(t *testing.T) {
 		l.web()
 		config := l.File("config.yaml", "nfq:\n  queues: {count: 1, buffer: 64KiB}\n  exceptions: {overflow: cut}\n")
 		w := l.warden("--dry-run", "--fail", "closed", "--config", config, "--simulate", "overflow")
-		if n := w.lines("level=WARN", "dry run"); n != 1 {
-			t.Errorf("%d lines tell of it", n)
-		}
+		w.checkLines(1, "level=WARN", "dry run")
 		arrived := l.countStrangers()
 		const packets = 600
 		l.flood(packets, 0, nil)

@@ -26,10 +26,13 @@ const logInterval = 10 * time.Second
 // checkCause checks that a cause was counted, and logged once in a while.
 func (w *warden) checkCause(cause string, least float64, since time.Time) {
 	w.T.Helper()
-	w.lab.Eventually(cause+" is counted", func() bool { return w.exceptions(cause) >= least })
+	lines := 0
+	w.lab.Eventually(cause+" is counted and logged", func() bool {
+		lines = w.lines("msg=exception", "cause="+cause)
+		return w.exceptions(cause) >= least && lines >= 1
+	})
 	const queues = 2 // at most, of these labs
-	lines, most := w.lines("msg=exception", "cause="+cause), queues*(1+int(time.Since(since)/logInterval))
-	if lines < 1 || lines > most {
+	if most := queues * (1 + int(time.Since(since)/logInterval)); lines > most {
 		w.T.Errorf("%s came up %v times and was logged in %d lines; want 1 to %d", cause, w.exceptions(cause), lines, most)
 	}
 }

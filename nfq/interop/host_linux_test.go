@@ -73,9 +73,9 @@ func TestOneHook(t *testing.T) {
 	for hooks, warns := range map[string]int{"input": 1, "output": 1, "forward,output": 1, "forward": 0, "input,output": 0} {
 		w := l.launch("sstpwarden-"+strings.ReplaceAll(hooks, ",", "-"), "--hook", hooks)
 		w.Ready()
+		w.Stop() // with all of its log written
 		if n := w.lines("level=WARN", "one direction"); n != warns {
 			t.Errorf("--hook %s: %d warnings", hooks, n)
 		}
-		w.Stop()
 	}
 }

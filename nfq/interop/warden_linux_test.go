@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -59,6 +60,16 @@ func (w *warden) entry(what string, is func(*labtest.Entry) bool) (found labtest
 func (w *warden) exceptions(cause string) float64 {
 	w.T.Helper()
 	return w.Metric(`nfq_exceptions_total{cause="` + cause + `"}`)
+}
+
+// checkLines waits for so many lines of the log that hold all these texts, which may
+// come later than what they tell of, and checks that there are no more.
+func (w *warden) checkLines(n int, texts ...string) {
+	w.T.Helper()
+	w.lab.Eventually(fmt.Sprintf("%d lines of the log hold %q", n, texts), func() bool { return w.lines(texts...) >= n })
+	if got := w.lines(texts...); got > n {
+		w.T.Errorf("%d lines of the log hold %q, want %d", got, texts, n)
+	}
 }
 
 // lines counts those of the log that hold all these texts.
