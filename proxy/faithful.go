@@ -92,6 +92,8 @@ func (x *roundTrip) received(resp *http.Response) {
 		return
 	}
 	endToEnd(resp.Header)
+	_, sized := resp.Header["Content-Length"]
+	x.headOnly = resp.ProtoMajor == 2 && x.http2 && resp.ContentLength == 0 && !sized
 	open := resp.ProtoMajor == 1 && resp.ContentLength < 0 && len(resp.TransferEncoding) == 0
 	resp.Body = &watched{resp.Body, &x.cut, open}
 }

@@ -347,6 +347,9 @@ func TestClientLeaves(t *testing.T) {
 func TestResponseWithoutBody(t *testing.T) {
 	for _, w := range ways(t, func(w http.ResponseWriter, r *http.Request) {
 		status, _ := strconv.Atoi(r.URL.Path[1:])
+		if r.ProtoMajor == 2 {
+			w.Header()["Content-Length"] = nil // the head's end tells
+		}
 		w.WriteHeader(status)
 	}) {
 		for _, status := range []int{http.StatusOK, http.StatusNoContent, http.StatusNotModified} {
@@ -358,6 +361,9 @@ func TestResponseWithoutBody(t *testing.T) {
 				defer resp.Body.Close()
 				if b, err := io.ReadAll(resp.Body); len(b) > 0 || err != nil || resp.StatusCode != status || resp.ContentLength != 0 {
 					t.Errorf("answered %s %q of %d, %v", resp.Status, b, resp.ContentLength, err)
+				}
+				if w.http2 && resp.Header["Content-Length"] != nil {
+					t.Errorf("a length was added: %v", resp.Header)
 				}
 			})
 		}

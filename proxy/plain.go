@@ -34,10 +34,12 @@ type plainHTTP struct {
 // A roundTrip is one request on its way through goproxy.
 type roundTrip struct {
 	transport *http.Transport
+	http2     bool                // the client speaks it
 	client    http.ResponseWriter // nil for one that takes nothing before its response
 	connected atomic.Bool         // there was a connection to send it on
 	used      atomic.Bool         // it goes by a connection that served another, and is not answered
-	cut       bool                // the server did not finish its response
+	cut       bool // the server did not finish its response
+	headOnly  bool // the response is a head, and by HTTP/2 on both sides
 
 	mu   sync.Mutex
 	done bool // the response is there, and the client's writer for that alone
@@ -106,11 +108,11 @@ func (p *plainHTTP) serve(w http.ResponseWriter, req *http.Request, t *http.Tran
 	if req.ContentLength == 0 { // of HTTP/2 there is one that is empty
 		req.Body = http.NoBody
 	}
-	x := &roundTrip{transport: t}
+	x := &roundTrip{transport: t, http2: req.ProtoMajor == 2}
 	if req.ProtoAtLeast(1, 1) {
 		x.client = w
 	}
-	p.proxy.ServeHTTP(prompt{w}, req.WithContext(context.WithValue(req.Context(), roundTripKey{}, x)))
+	p.proxy.ServeHTTP(prompt{w, x}, req.WithContext(context.WithValue(req.Context(), roundTripKey{}, x)))
 	if x.cut { // or net/http would end the response as if this were all of it
 		_ = http.NewResponseController(w).Flush() // what there is of it
 		panic(http.ErrAbortHandler)
@@ -119,14 +121,24 @@ func (p *plainHTTP) serve(w http.ResponseWriter, req *http.Request, t *http.Tran
 
 // A prompt writer keeps nothing back: what a server sends bit by bit reaches the
 // client bit by bit.
-type prompt struct{ http.ResponseWriter }
+type prompt struct {
+	http.ResponseWriter
+	x *roundTrip
+}
 
 // WriteHeader implements http.ResponseWriter. A body without a length may be long
 // in coming, and the client waits for the head. Where none can come (RFC 9110, Section
-// 6.4.1) the head is all, which HTTP/2 says with it.
+// 6.4.1), or the server said that none does, the head is all, which HTTP/2 says with it:
+// gRPC takes what is in such a head for the trailers.
 func (p prompt) WriteHeader(status int) {
-	if h := p.Header(); h["Content-Type"] == nil {
+	h := p.Header()
+	if h["Content-Type"] == nil {
 		h["Content-Type"] = nil // or net/http would guess one
+	}
+	if p.x.headOnly {
+		h["Content-Length"] = nil // or net/http would add one
+		p.ResponseWriter.WriteHeader(status)
+		return
 	}
 	p.ResponseWriter.WriteHeader(status)
 	if status >= http.StatusOK && status != http.StatusNoContent && status != http.StatusNotModified && p.Header().Get("Content-Length") == "" {
