@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -10,6 +11,12 @@ import (
 
 // maxKept bounds what is kept of a request's body, to send it again.
 const maxKept = 64 << 10
+
+// maxAttempts bounds how many connections are asked for one request. Net/http goes
+// on for as long as servers answer in a way that calls for another one.
+const maxAttempts = 16
+
+var errAttempts = fmt.Errorf("the server did not take the request in %d attempts", maxAttempts)
 
 // againable prepares a request for a server that turns out to be gone, or to go,
 // just as it comes, as those do that keep connections for a while: of one that the
@@ -22,7 +29,12 @@ func (x *roundTrip) againable(req *http.Request) *http.Request {
 		req.Body = &attempt{keptBody: k}
 	}
 	return req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
-		GetConn:              func(string) { x.used.Store(false) },
+		GetConn: func(string) {
+			x.used.Store(false)
+			if x.attempts.Add(1) > maxAttempts {
+				x.giveUp(errAttempts)
+			}
+		},
 		GotConn:              func(info httptrace.GotConnInfo) { x.used.Store(info.Reused) },
 		GotFirstResponseByte: func() { x.used.Store(false) },
 	}))

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
 )
 
 // A server may close a connection that it keeps just as the next request comes.
@@ -103,5 +105,42 @@ func TestGoAway(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A server that resets every stream with an error that calls for another
+// connection is not asked for ever.
+func TestResetForEver(t *testing.T) {
+	web, roots := tlsServer(t, true, nil)
+	var conns atomic.Int32
+	addr := server(t, func(raw *net.TCPConn) {
+		defer raw.Close()
+		conns.Add(1)
+		conn := tls.Server(raw, &tls.Config{Certificates: web.TLS.Certificates, NextProtos: []string{"h2"}})
+		if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
+			return
+		}
+		fr := http2.NewFramer(conn, conn)
+		_ = fr.WriteSettings()
+		for {
+			f, err := fr.ReadFrame()
+			if err != nil {
+				return
+			}
+			if f.Header().Type == http2.FrameHeaders {
+				_ = fr.WriteRSTStream(f.Header().StreamID, http2.ErrCodeProtocol)
+			}
+		}
+	})
+	a, pool := authority(t)
+	l := run(t, opening, intercepting(a, roots))
+	resp, err := through(t, l, pool, true).Get("https://" + addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _ := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusBadGateway || conns.Load() > maxAttempts+1 {
+		t.Errorf("answered %s %q by %d connections", resp.Status, b, conns.Load())
 	}
 }

@@ -38,6 +38,8 @@ type roundTrip struct {
 	client    http.ResponseWriter // nil for one that takes nothing before its response
 	connected atomic.Bool         // there was a connection to send it on
 	used      atomic.Bool         // it goes by a connection that served another, and is not answered
+	attempts  atomic.Int32        // to have a connection for it
+	giveUp    context.CancelCauseFunc
 	cut       bool // the server did not finish its response
 	headOnly  bool // the response is a head, and by HTTP/2 on both sides
 
@@ -112,7 +114,10 @@ func (p *plainHTTP) serve(w http.ResponseWriter, req *http.Request, t *http.Tran
 	if req.ProtoAtLeast(1, 1) {
 		x.client = w
 	}
-	p.proxy.ServeHTTP(prompt{w, x}, req.WithContext(context.WithValue(req.Context(), roundTripKey{}, x)))
+	ctx, cancel := context.WithCancelCause(context.WithValue(req.Context(), roundTripKey{}, x))
+	defer cancel(nil)
+	x.giveUp = cancel
+	p.proxy.ServeHTTP(prompt{w, x}, req.WithContext(ctx))
 	if x.cut { // or net/http would end the response as if this were all of it
 		_ = http.NewResponseController(w).Flush() // what there is of it
 		panic(http.ErrAbortHandler)
