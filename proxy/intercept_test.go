@@ -166,7 +166,7 @@ func TestInterceptOther(t *testing.T) {
 	roots.AddCert(web.Certificate())
 	for _, serverFirst := range []bool{false, true} {
 		t.Run(fmt.Sprint("server first ", serverFirst), func(t *testing.T) {
-			ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{leaf}})
+			ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{leaf}, NextProtos: []string{"other"}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -190,7 +190,7 @@ func TestInterceptOther(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			conn := tls.Client(raw, &tls.Config{RootCAs: pool, ServerName: "example.com"})
+			conn := tls.Client(raw, &tls.Config{RootCAs: pool, ServerName: "example.com", NextProtos: []string{"other"}})
 			defer conn.Close()
 			if serverFirst {
 				b := make([]byte, 11)
@@ -207,8 +207,8 @@ func TestInterceptOther(t *testing.T) {
 			if b, err := io.ReadAll(conn); err != nil || string(b) != "\x01\x02 not HTTP\n" {
 				t.Errorf("got %q, %v", b, err)
 			}
-			if l.Counts().Opened != 1 {
-				t.Errorf("counts %+v", l.Counts())
+			if chosen := conn.ConnectionState().NegotiatedProtocol; l.Counts().Opened != 1 || chosen != "other" {
+				t.Errorf("protocol %q, counts %+v", chosen, l.Counts())
 			}
 		})
 	}

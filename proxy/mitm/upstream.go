@@ -148,17 +148,20 @@ func legacySuites() []uint16 {
 	return ids
 }
 
-// MirrorALPN gives those protocols that a client offered and we can carry, in
-// its order. A server that would choose another then chooses none.
+// MirrorALPN gives the protocols that a client offered, in its order. Those that
+// cannot be offered anew are left out.
 func MirrorALPN(offered []string) []string {
 	var alpn []string
 	for _, proto := range offered {
-		if (proto == "h2" || proto == "http/1.1") && !slices.Contains(alpn, proto) {
+		if proto != "" && len(proto) <= maxProtocol && !slices.Contains(alpn, proto) {
 			alpn = append(alpn, proto)
 		}
 	}
 	return alpn
 }
+
+// maxProtocol is how long a protocol's name may be (RFC 7301, Section 3.1).
+const maxProtocol = 255
 
 // Pin returns what has later connections to the same server accept a certificate
 // that verifies, or the one that the client was shown already, whatever is wrong

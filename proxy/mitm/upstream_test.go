@@ -63,7 +63,8 @@ func TestHandshakeALPN(t *testing.T) {
 		{[]string{"h2", "http/1.1"}, []string{"h2", "http/1.1"}, "h2"},
 		{[]string{"http/1.1"}, []string{"h2", "http/1.1"}, "http/1.1"},
 		{nil, []string{"h2", "http/1.1"}, ""},
-		{[]string{"spdy/3"}, []string{"h2", "http/1.1"}, ""},
+		{[]string{"mqtt"}, []string{"mqtt"}, "mqtt"},
+		{[]string{"xmpp-client", "http/1.1"}, []string{"xmpp-client", "http/1.1"}, "xmpp-client"},
 		{[]string{"h2", "http/1.1"}, nil, ""},
 	} {
 		var offered []string
@@ -82,7 +83,8 @@ func TestHandshakeALPN(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	if diff := cmp.Diff([]string{"http/1.1", "h2"}, MirrorALPN([]string{"", "http/1.1", "h3", "h2", "h2", "\xff"})); diff != "" {
+	offered := []string{"", "http/1.1", "\x0a\x0a", "h2", "h2", strings.Repeat("x", 256), "mqtt"}
+	if diff := cmp.Diff([]string{"http/1.1", "\x0a\x0a", "h2", "mqtt"}, MirrorALPN(offered)); diff != "" {
 		t.Error(diff)
 	}
 }
