@@ -63,6 +63,16 @@ func beginsRequest(b []byte) bool {
 // bytes of its response: those of HTTP say it when they leave.
 const closedInTLS = 5 * time.Second
 
+// opened gives the limits of a connection whose TLS is open. Within a request they
+// are the tunnel's: a stream of gRPC may say nothing for hours, and a download may
+// pause.
+func (t *Timeouts) opened() guard.Options {
+	return guard.Options{
+		HeadTimeout: t.Head, IdleTimeout: t.Keep, HalfClosed: closedInTLS,
+		MinRate: -1, WriteTimeout: t.Stall,
+	}
+}
+
 // http serves requests. They go to the server that the client wanted, whatever
 // host they name.
 func (i *interception) http(ctx context.Context, client, server *mitm.Conn, first []byte) {
@@ -75,13 +85,10 @@ func (i *interception) http(ctx context.Context, client, server *mitm.Conn, firs
 	// and large bodies go past them.
 	h.transport.ReadBufferSize, h.transport.WriteBufferSize = 4<<10, 4<<10
 	defer h.transport.CloseIdleConnections()
-	o := guard.Options{
-		Handler: h, HeadTimeout: i.srv.config.Timeouts.Head, IdleTimeout: i.srv.config.Timeouts.Keep,
-		HalfClosed: closedInTLS,
-		Judge:      i.judgeOpened, Refused: i.headRefused, ErrorLog: i.srv.httpLog,
-		Read:    func(b []byte) error { return i.passOpened(inspect.ClientToServer, b) },
-		Written: func(b []byte) error { return i.passOpened(inspect.ServerToClient, b) },
-	}
+	o := i.srv.config.Timeouts.opened()
+	o.Handler, o.Judge, o.Refused, o.ErrorLog = h, i.judgeOpened, i.headRefused, i.srv.httpLog
+	o.Read = func(b []byte) error { return i.passOpened(inspect.ClientToServer, b) }
+	o.Written = func(b []byte) error { return i.passOpened(inspect.ServerToClient, b) }
 	taken, err := guard.Serve(i.srv.stopping, guard.Prepend(client, first), o)
 	switch {
 	case errors.Is(err, errDropped):
