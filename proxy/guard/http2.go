@@ -15,9 +15,14 @@ import (
 const (
 	maxStreams    = 250      // at a time; net/http's limit, too
 	maxHeaderList = 64 << 10 // as long as a head of HTTP/1.x may be
-	// pingAfter and pingWait tell clients that are gone from those that wait.
+	// maxStreamUpload and maxUpload are how much of a stream's body, and of all of
+	// a connection's, may wait for its handler. Those of a few streams that nobody
+	// reads do not hold up the others.
+	maxStreamUpload = 1 << 20
+	maxUpload       = 16 * maxStreamUpload
+	// pingAfter is when clients that are gone are told from those that wait, by a
+	// ping, which may be answered as late as a write may be accepted.
 	pingAfter = 30 * time.Second
-	pingWait  = 15 * time.Second
 )
 
 // serveHTTP2 serves a connection that speaks HTTP/2 until it ends.
@@ -41,10 +46,12 @@ func serveHTTP2(ctx context.Context, raw net.Conn, state connectionStater, o *Op
 		MaxHeaderBytes:    maxHeaderList,
 		ErrorLog:          o.ErrorLog,
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams: maxStreams,
-			SendPingTimeout:      pingAfter,
-			PingTimeout:          pingWait,
-			WriteByteTimeout:     o.WriteTimeout,
+			MaxConcurrentStreams:          maxStreams,
+			MaxReceiveBufferPerStream:     maxStreamUpload,
+			MaxReceiveBufferPerConnection: maxUpload,
+			SendPingTimeout:               pingAfter,
+			PingTimeout:                   o.WriteTimeout,
+			WriteByteTimeout:              o.WriteTimeout,
 		},
 	}
 	s.Protocols.SetUnencryptedHTTP2(true)

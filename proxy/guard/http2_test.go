@@ -285,3 +285,33 @@ func TestHTTP2Limits(t *testing.T) {
 		t.Errorf("refused %q", p.refused)
 	}
 }
+
+// Uploads that their handlers do not read do not hold up another.
+func TestHTTP2StalledUploads(t *testing.T) {
+	const length = 4 << 20
+	release := make(chan struct{})
+	p := overTLS(t, "h2", Options{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path == "/stalled" {
+			<-release
+		}
+		n, _ := io.Copy(io.Discard, req.Body)
+		fmt.Fprint(w, n)
+	})})
+	cc := p.http2Client()
+	want := fmt.Sprintf("200 %d", length)
+	stalled := make(chan string)
+	for range 3 {
+		go func() { stalled <- do(t, cc, "POST", "https://h.example/stalled", strings.Repeat("x", length)) }()
+	}
+	for range 10 { // until those are as far as they come
+		if got := do(t, cc, "POST", "https://h.example/", strings.Repeat("x", length)); got != want {
+			t.Error(got)
+		}
+	}
+	close(release)
+	for range 3 {
+		if got := <-stalled; got != want {
+			t.Error(got)
+		}
+	}
+}
