@@ -18,7 +18,7 @@ import (
 // the next to read it is a proxy, which takes whole URLs.
 func keepSpelling(req *http.Request, whole bool) {
 	_, path, _ := guard.SplitTarget(req.RequestURI)
-	if !strings.HasPrefix(path, "/") || req.URL.EscapedPath() == path {
+	if req.URL.Opaque != "" || !strings.HasPrefix(path, "/") || req.URL.EscapedPath() == path {
 		return
 	}
 	if whole || strings.HasPrefix(path, "//") { // which net/url would take for a host

@@ -206,6 +206,32 @@ func TestTargetSpelling(t *testing.T) {
 	}
 }
 
+// Inside opened TLS whole URLs are for a server that is a proxy itself.
+func TestWholeTarget(t *testing.T) {
+	web, roots := tlsServer(t, false, nil)
+	addr := echoTargets(t, &tls.Config{Certificates: web.TLS.Certificates})
+	a, pool := authority(t)
+	l := run(t, opening, intercepting(a, roots))
+	for _, target := range []string{"http://other.example/a?b", "https://other.example", "http://other.example:81//100%?|"} {
+		raw, err := plainConnect(t.Context(), l.addr, addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn := tls.Client(raw, &tls.Config{RootCAs: pool, ServerName: "example.com"})
+		defer conn.Close()
+		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: other.example\r\nConnection: close\r\n\r\n", target)
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusOK || string(b) != target || err != nil {
+			t.Errorf("of %s the server saw %q, %d, %v", target, b, resp.StatusCode, err)
+		}
+	}
+}
+
 // echoTargets serves requests, and answers with their targets as they came.
 func echoTargets(t *testing.T, c *tls.Config) (addr string) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

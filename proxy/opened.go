@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -230,6 +231,9 @@ func (h *openedRequests) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	req.URL.Scheme, req.URL.Host = "https", req.Host
 	if req.Host == "" {
 		req.URL.Host = h.host()
+	}
+	if before, path, _ := guard.SplitTarget(req.RequestURI); strings.Contains(before, "://") {
+		req.URL.Opaque = before + path // the server is a proxy itself
 	}
 	if req.ProtoMajor == 2 {
 		w, req = h.watch(w, req)
