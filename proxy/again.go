@@ -40,6 +40,41 @@ func (x *roundTrip) againable(req *http.Request) *http.Request {
 	}))
 }
 
+// A streamError is net/http's for a stream of HTTP/2 that was reset.
+type streamError struct {
+	StreamID uint32
+	Code     uint32 // RFC 9113, Section 7
+	Cause    error
+}
+
+func (e streamError) Error() string { return fmt.Sprintf("stream reset with code %d", e.Code) }
+
+// wantsHTTP1 says that a server will have a request by HTTP/1.1, as those do that
+// authenticate connections (HTTP_1_1_REQUIRED).
+func wantsHTTP1(err error) bool {
+	const required = 0xd
+	e, ok := errors.AsType[streamError](err)
+	return ok && e.Code == required
+}
+
+// byHTTP1 makes another attempt at a request by HTTP/1.1, if its body can be had
+// again.
+func (x *roundTrip) byHTTP1(req *http.Request, cause error) (*http.Response, error) {
+	if req.Body != nil && req.Body != http.NoBody {
+		if req.GetBody == nil {
+			return nil, cause
+		}
+		body, err := req.GetBody()
+		if err != nil {
+			return nil, errors.Join(cause, err)
+		}
+		again := *req
+		again.Body = body
+		req = &again
+	}
+	return x.http1.RoundTrip(req)
+}
+
 // lost says that a request met the end of a connection that had served another
 // one, without a word of an answer. Whether the server has seen it is not known, so
 // it is not for a proxy to send it again (RFC 9110, Section 9.2.2), but the client

@@ -108,6 +108,61 @@ func TestGoAway(t *testing.T) {
 	}
 }
 
+// resetting serves a connection of HTTP/2 by resetting its streams.
+func resetting(conn net.Conn, code http2.ErrCode) {
+	if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
+		return
+	}
+	fr := http2.NewFramer(conn, conn)
+	_ = fr.WriteSettings()
+	for {
+		f, err := fr.ReadFrame()
+		if err != nil {
+			return
+		}
+		if f.Header().Type == http2.FrameHeaders {
+			_ = fr.WriteRSTStream(f.Header().StreamID, code)
+		}
+	}
+}
+
+// A server that wants a request by HTTP/1.1 is sent it so.
+func TestHTTP1Required(t *testing.T) {
+	web, roots := tlsServer(t, true, nil)
+	addr := server(t, func(raw *net.TCPConn) {
+		defer raw.Close()
+		conn := tls.Server(raw, &tls.Config{Certificates: web.TLS.Certificates, NextProtos: []string{"h2", "http/1.1"}})
+		if err := conn.Handshake(); err != nil {
+			return
+		}
+		if conn.ConnectionState().NegotiatedProtocol == "h2" {
+			resetting(conn, http2.ErrCodeHTTP11Required)
+			return
+		}
+		for r := bufio.NewReader(conn); ; {
+			req, err := http.ReadRequest(r)
+			if err != nil {
+				return
+			}
+			b, _ := io.ReadAll(req.Body)
+			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(b), b)
+		}
+	})
+	a, pool := authority(t)
+	client := through(t, run(t, opening, intercepting(a, roots)), pool, true)
+	for _, body := range []string{"", "a", strings.Repeat("x", 50<<10)} {
+		resp, err := client.Post("https://"+addr, "text/plain", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusOK || string(b) != body || resp.ProtoMajor != 2 || err != nil {
+			t.Errorf("answered %s %s %.90q, %v", resp.Proto, resp.Status, b, err)
+		}
+	}
+}
+
 // A server that resets every stream with an error that calls for another
 // connection is not asked for ever.
 func TestResetForEver(t *testing.T) {
@@ -116,21 +171,7 @@ func TestResetForEver(t *testing.T) {
 	addr := server(t, func(raw *net.TCPConn) {
 		defer raw.Close()
 		conns.Add(1)
-		conn := tls.Server(raw, &tls.Config{Certificates: web.TLS.Certificates, NextProtos: []string{"h2"}})
-		if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
-			return
-		}
-		fr := http2.NewFramer(conn, conn)
-		_ = fr.WriteSettings()
-		for {
-			f, err := fr.ReadFrame()
-			if err != nil {
-				return
-			}
-			if f.Header().Type == http2.FrameHeaders {
-				_ = fr.WriteRSTStream(f.Header().StreamID, http2.ErrCodeProtocol)
-			}
-		}
+		resetting(tls.Server(raw, &tls.Config{Certificates: web.TLS.Certificates, NextProtos: []string{"h2"}}), http2.ErrCodeProtocol)
 	})
 	a, pool := authority(t)
 	l := run(t, opening, intercepting(a, roots))

@@ -50,7 +50,11 @@ func (x *roundTrip) do(req *http.Request) (*http.Response, error) {
 	if x.client != nil {
 		trace.Got1xxResponse = x.early
 	}
-	resp, err := x.transport.RoundTrip(x.againable(req.WithContext(httptrace.WithClientTrace(req.Context(), trace))))
+	req = x.againable(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	resp, err := x.transport.RoundTrip(req)
+	if x.http1 != nil && wantsHTTP1(err) {
+		resp, err = x.byHTTP1(req, err)
+	}
 	x.mu.Lock()
 	x.done = true
 	x.mu.Unlock()

@@ -78,14 +78,10 @@ func (t *Timeouts) opened() guard.Options {
 // host they name.
 func (i *interception) http(ctx context.Context, client, server *mitm.Conn, first []byte) {
 	h := &openedRequests{interception: i, server: server}
-	h.transport = i.srv.newTransport()
-	h.transport.Proxy = nil
-	h.transport.DialTLSContext = h.dial
+	h.transport, h.http1 = i.transport(h.dial), i.transport(h.dialHTTP1)
 	h.transport.ForceAttemptHTTP2 = true
-	// One server and mostly few requests: the buffers are made for each connection,
-	// and large bodies go past them.
-	h.transport.ReadBufferSize, h.transport.WriteBufferSize = 4<<10, 4<<10
 	defer h.transport.CloseIdleConnections()
+	defer h.http1.CloseIdleConnections()
 	o := i.srv.config.Timeouts.opened()
 	o.Handler, o.Judge, o.Refused, o.ErrorLog = h, i.judgeOpened, i.headRefused, i.srv.httpLog
 	o.Read = func(b []byte) error { return i.passOpened(inspect.ClientToServer, b) }
@@ -103,6 +99,17 @@ func (i *interception) http(ctx context.Context, client, server *mitm.Conn, firs
 	default:
 		i.end(event.EndClient, nil)
 	}
+}
+
+// transport makes what sends requests to the server.
+func (i *interception) transport(dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
+	t := i.srv.newTransport()
+	t.Proxy = nil
+	t.DialTLSContext = dial
+	// One server and mostly few requests: the buffers are made for each connection,
+	// and large bodies go past them.
+	t.ReadBufferSize, t.WriteBufferSize = 4<<10, 4<<10
+	return t
 }
 
 // errTunnel says that the policy lets a tunnel be that was found in opened TLS.
@@ -142,7 +149,7 @@ func (i *interception) judgeOpened(head *httphead.Request) guard.Verdict {
 // carries what comes. SSTP shows itself there by the server's answer at the
 // latest, before the client has seen it.
 func (i *interception) duplex(ctx context.Context, taken *guard.Taken) {
-	server, err := i.dialTLS(ctx, mitm.MirrorALPN(onlyHTTP1(i.offered)))
+	server, err := i.dialTLS(ctx, onlyHTTP1(i.offered))
 	if err == nil {
 		i.closes(closer(server))
 		_, err = server.Write([]byte(taken.Head.Raw))
@@ -222,6 +229,7 @@ func (i *interception) passOn(d inspect.Direction, dst net.Conn, b []byte) error
 type openedRequests struct {
 	*interception
 	transport *http.Transport
+	http1     *http.Transport // for requests of HTTP/2 that the server wants by HTTP/1.1
 	mu        sync.Mutex
 	server    *mitm.Conn // the connection that there is already; nil once used
 }
@@ -238,7 +246,7 @@ func (h *openedRequests) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if req.ProtoMajor == 2 {
 		w, req = h.watch(w, req)
 	}
-	h.srv.plain.serve(w, req, h.transport)
+	h.srv.plain.serve(w, req, h.transport, h.http1)
 }
 
 func (h *openedRequests) host() string {
@@ -265,4 +273,13 @@ func (h *openedRequests) dial(ctx context.Context, _, _ string) (net.Conn, error
 		return server.Conn, nil // net/http knows by its type that it may speak HTTP/2
 	}
 	return server, nil
+}
+
+// dialHTTP1 gives connections to the same server that speak HTTP/1.1.
+func (h *openedRequests) dialHTTP1(ctx context.Context, _, _ string) (net.Conn, error) {
+	conn, err := h.dialTLS(ctx, onlyHTTP1(h.offered))
+	if err != nil {
+		return nil, err
+	}
+	return conn, nil
 }

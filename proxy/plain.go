@@ -34,6 +34,7 @@ type plainHTTP struct {
 // A roundTrip is one request on its way through goproxy.
 type roundTrip struct {
 	transport *http.Transport
+	http1     *http.Transport     // for a server that wants it; nil for none
 	http2     bool                // the client speaks it
 	client    http.ResponseWriter // nil for one that takes nothing before its response
 	connected atomic.Bool         // there was a connection to send it on
@@ -102,15 +103,16 @@ func newPlainHTTP(s *Server) *plainHTTP {
 	return p
 }
 
-// serve serves a request through goproxy, by the client's transport.
-func (p *plainHTTP) serve(w http.ResponseWriter, req *http.Request, t *http.Transport) {
+// serve serves a request through goproxy, by the client's transport, and by http1,
+// if there is one, where the server wants that.
+func (p *plainHTTP) serve(w http.ResponseWriter, req *http.Request, t, http1 *http.Transport) {
 	// Servers may answer before they have read all. Of HTTP/2 that is said anyway.
 	_ = http.NewResponseController(w).EnableFullDuplex()
 	keepSpelling(req, t.Proxy != nil)
 	if req.ContentLength == 0 { // of HTTP/2 there is one that is empty
 		req.Body = http.NoBody
 	}
-	x := &roundTrip{transport: t, http2: req.ProtoMajor == 2}
+	x := &roundTrip{transport: t, http1: http1, http2: req.ProtoMajor == 2}
 	if req.ProtoAtLeast(1, 1) {
 		x.client = w
 	}
@@ -204,7 +206,7 @@ func (r *requests) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			GotConn: func(info httptrace.GotConnInfo) { r.goesTo(remote(info.Conn).Addr()) },
 		}))
 	}
-	r.srv.plain.serve(w, req, r.transport)
+	r.srv.plain.serve(w, req, r.transport, nil)
 }
 
 func (r *requests) close() {
