@@ -18,7 +18,7 @@ const (
 	// maxStreamUpload and maxUpload are how much of a stream's body, and of all of
 	// a connection's, may wait for its handler. Those of a few streams that nobody
 	// reads do not hold up the others.
-	maxStreamUpload = 1 << 20
+	maxStreamUpload = 256 << 10
 	maxUpload       = 16 * maxStreamUpload
 	// pingAfter is when clients that are gone are told from those that wait, by a
 	// ping, which may be answered as late as a write may be accepted.
