@@ -78,10 +78,13 @@ func (t *Timeouts) opened() guard.Options {
 // host they name.
 func (i *interception) http(ctx context.Context, client, server *mitm.Conn, first []byte) {
 	h := &openedRequests{interception: i, server: server}
-	h.transport, h.http1 = i.transport(h.dial), i.transport(h.dialHTTP1)
+	h.transport = i.transport(h.dial)
 	h.transport.ForceAttemptHTTP2 = true
 	defer h.transport.CloseIdleConnections()
-	defer h.http1.CloseIdleConnections()
+	if client.ConnectionState().NegotiatedProtocol == "h2" {
+		h.http1 = i.transport(h.dialHTTP1)
+		defer h.http1.CloseIdleConnections()
+	}
 	o := i.srv.config.Timeouts.opened()
 	o.Handler, o.Judge, o.Refused, o.ErrorLog = h, i.judgeOpened, i.headRefused, i.srv.httpLog
 	o.Read = func(b []byte) error { return i.passOpened(inspect.ClientToServer, b) }
@@ -229,7 +232,7 @@ func (i *interception) passOn(d inspect.Direction, dst net.Conn, b []byte) error
 type openedRequests struct {
 	*interception
 	transport *http.Transport
-	http1     *http.Transport // for requests of HTTP/2 that the server wants by HTTP/1.1
+	http1     *http.Transport // for requests of HTTP/2 that the server wants by HTTP/1.1; nil without HTTP/2
 	mu        sync.Mutex
 	server    *mitm.Conn // the connection that there is already; nil once used
 }
