@@ -27,8 +27,9 @@ func (s *Server) transparent(ctx context.Context, conn *net.TCPConn, client neti
 	}
 	to, err := s.dialOriginal(ctx, server, client, mode)
 	if err != nil {
+		how := k.unreached(server.String(), err)
 		abort(conn)
-		k.end(k.unreached(server.String(), err), err)
+		k.end(how, err)
 		return
 	}
 	k.tunnel(ctx, conn, nil, to)
