@@ -2,8 +2,10 @@ package guard
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"sstpwarden/inspect/httphead"
@@ -51,6 +53,54 @@ func (o *Options) earn(credit time.Duration, n int) time.Duration {
 
 func (o *Options) tooSlow() string {
 	return fmt.Sprintf("the request's body came slower than %d bytes a second", o.MinRate)
+}
+
+// A handlerBody is a request's body for its handler, who may have others read it
+// that go on when the handler is done.
+type handlerBody struct {
+	io.ReadCloser
+	mu   sync.Mutex
+	over bool
+}
+
+// Read implements [io.Reader].
+func (b *handlerBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.over {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	return b.ReadCloser.Read(p)
+}
+
+// Close implements [io.Closer].
+func (b *handlerBody) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.over {
+		return nil
+	}
+	return b.ReadCloser.Close()
+}
+
+// finish is called when a handler is done with a request. What it has left of the
+// body is read here, if it is little and has come already. Otherwise the connection
+// ends with the response. Net/http does not do either right for handlers that
+// answer before they have read all: it may read on after the end that it has set
+// out to watch for, and take the rest of a body for a request.
+func (c *conn) finish(b *handlerBody) {
+	const most, patience = 256 << 10, 100 * time.Millisecond
+	if c.phase.Load() == phaseBody {
+		_ = c.SetReadDeadline(time.Now().Add(patience)) // never fails
+		defer func() { _ = c.SetReadDeadline(time.Time{}) }()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
+	_, _ = io.CopyN(io.Discard, b.ReadCloser, most) // what came of it is in the phase
+	if !c.phase.CompareAndSwap(phaseBody, phaseLeft) {
+		_, _ = io.Copy(io.Discard, b.ReadCloser) // net/http has the rest
+	}
 }
 
 // readBody delivers the next bytes of a body.

@@ -68,6 +68,7 @@ const (
 	phaseBody               // the rest of a body comes next
 	phaseHeld               // nothing comes before the response is finished
 	phaseRaw                // a handler has hijacked the connection
+	phaseLeft               // the rest of a body is not read any more
 	phaseEnd                // nothing comes any more
 )
 
@@ -144,6 +145,8 @@ func (c *conn) Read(p []byte) (int, error) {
 		return 0, c.hold(p)
 	case phaseRaw:
 		return c.readRaw(p)
+	case phaseLeft:
+		return 0, io.ErrUnexpectedEOF // of io.EOF net/http believes that the body ends
 	}
 	return 0, io.EOF
 }

@@ -134,7 +134,17 @@ func dispatch(w http.ResponseWriter, r *http.Request) {
 		}
 		panic(http.ErrAbortHandler)
 	}()
-	c.o.Handler.ServeHTTP(w, r)
+	if r.ContentLength == 0 {
+		c.o.Handler.ServeHTTP(w, r)
+		return
+	}
+	b := &handlerBody{ReadCloser: r.Body}
+	served := *r
+	served.Body = b
+	c.o.Handler.ServeHTTP(w, &served)
+	if !c.released.Load() {
+		c.finish(b)
+	}
 }
 
 // errDisagreed says that net/http found another request than the one delivered.

@@ -123,7 +123,8 @@ func (c *conn) Close() error {
 	c.mu.Lock()
 	first := !c.closed
 	c.closed = true
-	linger := first && c.err == nil && (c.lingers || c.phase.Load() == phaseBody)
+	phase := c.phase.Load()
+	linger := first && c.err == nil && (c.lingers || phase == phaseBody || phase == phaseLeft)
 	c.mu.Unlock()
 	if c.taken != nil {
 		return nil
