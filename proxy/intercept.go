@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"sstpwarden/inspect"
 	"sstpwarden/inspect/tlswire"
@@ -21,8 +22,8 @@ type Intercept struct {
 	// Roots gives those that servers are verified by; nil stands for the system's.
 	Roots func() *x509.CertPool
 	// FailClosed ends connections that cannot be opened, because the server
-	// wants the client's certificate or does not take our handshake. Otherwise
-	// they go on unopened, and are inspected as such.
+	// wants the client's certificate, or because either side does not take our
+	// handshake. Otherwise they go on unopened, and are inspected as such.
 	FailClosed bool
 
 	trust    mitm.Trust
@@ -69,9 +70,13 @@ func (t *tunnel) intercept(ctx context.Context, first []byte) {
 	i.upstream = up
 	state := server.ConnectionState()
 	shake, cancel := context.WithTimeout(ctx, t.srv.config.Timeouts.Handshake)
-	client, err := mitm.Accept(shake, mitm.Replay(t.client.conn, append(first, t.client.early...)), mitm.ServerConfig(leaf, state.NegotiatedProtocol))
+	client, err := mitm.Accept(shake, mitm.Replay(t.client.conn, slices.Concat(first, t.client.early)), mitm.ServerConfig(leaf, state.NegotiatedProtocol))
 	cancel()
-	if err != nil {
+	switch {
+	case errors.Is(err, mitm.ErrUnanswered):
+		i.notOpened(ctx, first, err)
+		return
+	case err != nil:
 		i.clientFailed(err)
 		return
 	}

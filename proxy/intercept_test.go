@@ -373,3 +373,31 @@ func TestInterceptMirrors(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A client that can do nothing of what we can goes to the server unopened, unless
+// that is to fail.
+func TestInterceptUnanswered(t *testing.T) {
+	for _, failClosed := range []bool{false, true} {
+		t.Run(fmt.Sprint("fail closed ", failClosed), func(t *testing.T) {
+			web, roots := tlsServer(t, false, func(http.ResponseWriter, *http.Request) {}) // its key is RSA, ours is not
+			a, _ := authority(t)
+			l := run(t, opening, func(c *Config) {
+				intercepting(a, roots)(c)
+				c.Intercept.FailClosed = failClosed
+			})
+			client := through(t, l, roots, false)
+			config := client.Transport.(*http.Transport).TLSClientConfig
+			config.MaxVersion, config.CipherSuites = tls.VersionTLS12, []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
+			resp, err := client.Get(web.URL)
+			if err == nil {
+				_ = resp.Body.Close()
+			}
+			if (err != nil) != failClosed {
+				t.Error(err)
+			}
+			if c := l.Counts(); c.NotOpened != 1 || c.Opened != 0 {
+				t.Errorf("counts %+v", c)
+			}
+		})
+	}
+}

@@ -3,14 +3,20 @@ package mitm
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 )
 
+// ErrUnanswered says that a client's hello has nothing that we can do, such as no
+// cipher suite or no signature of ours. The client has not been sent anything, and
+// its bytes so far may go to the server as they are.
+var ErrUnanswered = errors.New("the client's hello has no answer")
+
 // Accept makes a TLS connection of a client's, as the server that config
 // ([ServerConfig]) has the certificate of. It waits no longer than DefaultTimeout
-// where ctx has no deadline. After an error, client is of no more use and left to
-// the caller to close.
+// where ctx has no deadline. After an error, client is left to the caller to close,
+// and of no more use unless that is ErrUnanswered.
 //
 // Unlike [tls.Conn.HandshakeContext] it sees an alert that is not encrypted where
 // it should be. OpenSSL, and with it curl, rejects certificates in TLS 1.3 that
@@ -31,6 +37,9 @@ func Accept(ctx context.Context, client net.Conn, config *tls.Config) (*Conn, er
 	if err == nil {
 		return conn, nil
 	}
+	if watch.unanswered {
+		return nil, fmt.Errorf("opening TLS of %s: %w: %w", client.RemoteAddr(), ErrUnanswered, err)
+	}
 	_, told := Rejected(err)
 	if _, rejects := rejections[tls.AlertError(watch.alert)]; rejects || !told && watch.alert != 0 {
 		err = &net.OpError{Op: "remote error", Err: tls.AlertError(watch.alert)}
@@ -38,11 +47,14 @@ func Accept(ctx context.Context, client net.Conn, config *tls.Config) (*Conn, er
 	return nil, fmt.Errorf("opening TLS of %s: %w", client.RemoteAddr(), err)
 }
 
-// An alertWatch looks for an alert in clear among the records that are read.
+// An alertWatch looks for an alert in clear among the records that are read, and
+// holds one back that would be the first that is written.
 type alertWatch struct {
 	net.Conn
 	done  bool // set when nobody reads
 	alert uint8
+
+	wrote, unanswered bool
 
 	header [recordHeader]byte // of the record that is being read
 	have   int                // of header
@@ -62,6 +74,18 @@ func (w *alertWatch) Read(p []byte) (int, error) {
 		w.see(p[:n])
 	}
 	return n, err
+}
+
+// Write implements [net.Conn].
+func (w *alertWatch) Write(p []byte) (int, error) {
+	if !w.wrote {
+		w.wrote = true
+		w.unanswered = len(p) > 0 && p[0] == recordAlert
+	}
+	if w.unanswered {
+		return len(p), nil
+	}
+	return w.Conn.Write(p)
 }
 
 // NetConn returns the client's connection.
