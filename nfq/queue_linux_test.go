@@ -86,11 +86,12 @@ func TestWeb(t *testing.T) {
 			clients := [][]string{{netlab.Client4, netlab.Client4b}, {netlab.Client4, netlab.Client4b}, {netlab.Client6, netlab.Client6b}, {netlab.Client6, netlab.Client6b}}
 			r.web(t, servers...)
 			var loads sync.WaitGroup
-			n := 0
+			n, carried := 0, 0
 			for i, server := range servers {
 				for _, client := range clients[i] {
 					for _, size := range []int{100, 5_000_000} {
 						n++
+						carried += size
 						loads.Go(func() {
 							if err := r.get(t.Context(), client, server, size); err != nil {
 								t.Errorf("%d bytes from %s to %s: %v", size, server, client, err)
@@ -105,8 +106,9 @@ func TestWeb(t *testing.T) {
 			if int(c.Flows) != n || int(c.Settled) < n/2 || c.Blocked != 0 || c.Exceptions != [numCauses]uint64{} {
 				t.Errorf("%d connections, counts %+v", n, c)
 			}
-			if most := uint64(n * 100); c.Packets > most {
-				t.Errorf("%d packets of %d connections were queued, want at most %d", c.Packets, n, most)
+			// How many come before the first verdict is known depends on the machine.
+			if all := uint64(carried / 1448); c.Packets > all/4 {
+				t.Errorf("%d packets of %d connections were queued, of %d with data alone", c.Packets, n, all)
 			}
 			for _, q := range r.queues {
 				if k := q.Worker().Counts(); k.Flows == 0 {
