@@ -80,6 +80,7 @@ func (i *interception) http(ctx context.Context, client, server *mitm.Conn, firs
 	h := &openedRequests{interception: i, server: server}
 	h.transport = i.transport(h.dial)
 	h.transport.ForceAttemptHTTP2 = true
+	h.transport.HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerConnection: maxDownload}
 	defer h.transport.CloseIdleConnections()
 	if client.ConnectionState().NegotiatedProtocol == "h2" {
 		h.http1 = i.transport(h.dialHTTP1)
@@ -103,6 +104,11 @@ func (i *interception) http(ctx context.Context, client, server *mitm.Conn, firs
 		i.end(event.EndClient, nil)
 	}
 }
+
+// maxDownload is how much of the responses of a connection of HTTP/2 may wait for
+// a client that does not take them; of one stream it is 4 MiB by net/http. It is
+// also what clients themselves let wait: Chromium has 15 MiB.
+const maxDownload = 16 << 20
 
 // transport makes what sends requests to the server.
 func (i *interception) transport(dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {

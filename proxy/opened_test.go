@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log"
@@ -10,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/net/http2"
 
 	"sstpwarden/proxy/guard"
 )
@@ -46,4 +49,41 @@ func TestOpenedWaits(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// A server may not send more on a connection than may wait for a client.
+func TestOpenedWindow(t *testing.T) {
+	web, roots := tlsServer(t, true, nil)
+	window := make(chan uint32, 1)
+	addr := server(t, func(raw *net.TCPConn) {
+		defer raw.Close()
+		conn := tls.Server(raw, &tls.Config{Certificates: web.TLS.Certificates, NextProtos: []string{"h2"}})
+		if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
+			return
+		}
+		fr := http2.NewFramer(conn, conn)
+		_ = fr.WriteSettings()
+		sum := uint32(1<<16 - 1) // RFC 9113, Section 6.9.2
+		for {
+			f, err := fr.ReadFrame()
+			if err != nil {
+				return
+			}
+			if f, ok := f.(*http2.WindowUpdateFrame); ok && f.StreamID == 0 {
+				sum += f.Increment
+			}
+			if f.Header().Type == http2.FrameHeaders {
+				window <- sum
+				return
+			}
+		}
+	})
+	a, pool := authority(t)
+	resp, err := through(t, run(t, opening, intercepting(a, roots)), pool, true).Get("https://" + addr)
+	if err == nil {
+		_ = resp.Body.Close()
+	}
+	if got := <-window; got > maxDownload+1<<16 {
+		t.Errorf("the server may send %d bytes", got)
+	}
 }
