@@ -108,6 +108,9 @@ func (o *UpstreamOptions) config(up *Upstream) *tls.Config {
 		Time:                   up.clock,
 		SessionTicketsDisabled: true,
 		InsecureSkipVerify:     true,
+		// Servers of TLS 1.2 ask for it when they want a client's certificate for
+		// some paths only, often content with none. Theirs must stay the same.
+		Renegotiation: tls.RenegotiateFreelyAsClient,
 		VerifyConnection: func(cs tls.ConnectionState) error {
 			up.Chain, up.resumed = cs.PeerCertificates, cs.DidResume
 			up.VerifyErr = up.trust.problems(up.Chain, up.ServerName, up.roots, up.clock())
