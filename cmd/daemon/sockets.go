@@ -116,6 +116,12 @@ func (d *Daemon) Listeners(name, network string, addrs []string, controls ...Con
 			return nil, err
 		}
 		out = append(out, l)
+		if got := l.Addr().Network(); passed > 0 && got != network {
+			for _, l := range out {
+				_ = l.Close() // it was not used
+			}
+			return nil, fmt.Errorf("using the socket %s that systemd passed: it is of %s and not of %s: write ListenStream=ADDRESS:PORT into the unit", name, got, network)
+		}
 	}
 	return out, nil
 }
@@ -130,6 +136,9 @@ func inherited(f *os.File, control Control) (net.Listener, error) {
 	if s, ok := l.(syscall.Conn); ok {
 		raw, err := s.SyscallConn()
 		if err == nil {
+			err = checkListening(raw)
+		}
+		if err == nil {
 			err = control(l.Addr().Network(), l.Addr().String(), raw)
 		}
 		if err != nil {
@@ -137,6 +146,20 @@ func inherited(f *os.File, control Control) (net.Listener, error) {
 		}
 	}
 	return l, nil
+}
+
+// checkListening refuses a socket that was bound alone: each Accept would fail.
+func checkListening(c syscall.RawConn) error {
+	listening, err := 0, error(nil)
+	if err := c.Control(func(fd uintptr) {
+		listening, err = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ACCEPTCONN)
+	}); err != nil {
+		return err
+	}
+	if err == nil && listening == 0 {
+		err = errors.New("nobody called listen on it")
+	}
+	return err
 }
 
 // listenError says what to do about an address that cannot be bound.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -165,5 +166,44 @@ func TestListenError(t *testing.T) {
 	defer d.Close()
 	if ls, err := d.Listeners("proxy", "tcp", []string{"127.0.0.1:0", "192.0.2.1:1"}); err == nil {
 		t.Errorf("%v", ls)
+	}
+}
+
+// TestSocketsThatDoNotServe passes sockets that no client could be served from.
+func TestSocketsThatDoNotServe(t *testing.T) {
+	d, _ := open(t, Default())
+	defer d.Close()
+	pass := func(f *os.File) error {
+		d.sockets.free = map[string][]*os.File{"proxy": {f}}
+		l, err := d.Listeners("proxy", "tcp", nil)
+		for _, l := range l {
+			l.Close()
+		}
+		return err
+	}
+
+	local, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "s"), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer local.Close()
+	f, err := local.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pass(f); err == nil || !strings.Contains(err.Error(), "it is of unix and not of tcp") {
+		t.Errorf("a socket of files is taken: %v", err)
+	}
+
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bound := os.NewFile(uintptr(fd), "bound")
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := pass(bound); err == nil || !strings.Contains(err.Error(), "nobody called listen") {
+		t.Errorf("a socket that does not listen is taken: %v", err)
 	}
 }
