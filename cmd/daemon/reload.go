@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -135,7 +136,10 @@ func (d *Daemon) hangups(ctx context.Context) {
 func (d *Daemon) watchPolicies(ctx context.Context) {
 	c := d.reloads.list[0]
 	err := d.live.Watch(ctx, func(changed bool, err error) {
-		if changed || err != nil {
+		c.mu.Lock()
+		failed := c.status.LastError != ""
+		c.mu.Unlock()
+		if changed || err != nil || failed {
 			d.reloaded(c, "file", changed, err)
 		}
 	})
@@ -172,12 +176,14 @@ func (d *Daemon) watchFiles(ctx context.Context) {
 // it changes. Apply is given what the file says now, and the keys in which that
 // differs from what it said before, whatever flags say; it puts in force what it
 // can, and returns the keys that it did. Of others the log says that they need a
-// restart. Loaded stands for what the file said, should it be gone by now.
+// restart, for as long as they differ from what runs. Loaded stands for what the
+// file said, should it be gone by now.
 func (d *Daemon) ReloadConfig(path string, loaded *Config, apply func(ctx context.Context, c *Config, changed []string) (applied []string, err error)) {
 	before := loaded
 	if c, err := Load(path); err == nil {
 		before = c
 	}
+	running := before // but for what apply puts in force
 	d.OnReload("config", func(ctx context.Context) error {
 		c, err := Load(path)
 		if err != nil {
@@ -192,7 +198,12 @@ func (d *Daemon) ReloadConfig(path string, loaded *Config, apply func(ctx contex
 			return err
 		}
 		before = c
-		if rest := without(keys, applied); len(rest) > 0 {
+		differing := map[string]bool{}
+		for _, k := range Changed(running, c) {
+			differing[k] = true
+		}
+		rest := slices.DeleteFunc(without(keys, applied), func(k string) bool { return !differing[k] })
+		if len(rest) > 0 {
 			d.log.Warn("changes of the configuration need a restart", "keys", rest)
 		}
 		return nil

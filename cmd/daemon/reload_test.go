@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -127,6 +128,8 @@ func TestWatch(t *testing.T) {
 	if got := r.rule(t); got != "test.two" {
 		t.Errorf("%s decides", got)
 	}
+	write(t, filepath.Join(cfg.Policy.Dir, "p.rego"), "package sstp\n\ndecision := {\"action\": \"log\", \"reason\": \"r\", \"rule\": \"test.two\"}\n")
+	eventually(t, "the end of the failure", func() bool { return r.status("policies").LastError == "" })
 }
 
 // TestWatchLinks exchanges links as Kubernetes does, and folders as people do.
@@ -269,6 +272,13 @@ func TestReloadConfig(t *testing.T) {
 	}
 	if !logged(log, "level=WARN", "need a restart", "keys=[dry_run]") {
 		t.Errorf("the log does not tell:\n%s", log)
+	}
+	told := strings.Count(log.String(), "need a restart")
+	if err := reload("dry_run: true\n"); err != nil || len(keys) != 2 {
+		t.Error(err, keys)
+	}
+	if n := strings.Count(log.String(), "need a restart"); n != told {
+		t.Errorf("what runs already needs a restart:\n%s", log)
 	}
 }
 
