@@ -1,6 +1,7 @@
 package access
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -58,7 +59,7 @@ type Users struct {
 type userSet struct {
 	list  []user
 	named map[string]*user
-	key   []byte // of the MACs: what was remembered of another set counts no more
+	key   []byte // of the MACs, in which a user's hash is
 }
 
 type user struct {
@@ -88,22 +89,35 @@ func LoadUsers(path string) (*Users, error) {
 }
 
 // Reload reads the file again. Where that fails, the users stay as they were. After
-// it everybody's password is looked at anew.
+// it the password of everybody whose hash is another is looked at anew; that of all
+// others would keep the processors busy at each SIGHUP.
 func (u *Users) Reload() error {
 	list, err := readUsers(u.path)
 	if err != nil {
 		return err
 	}
-	u.set.Store(newUserSet(list))
+	u.set.Store(newUserSet(list, u.set.Load()))
 	return nil
 }
 
-func newUserSet(list []entry) *userSet {
-	s := &userSet{list: make([]user, len(list)), named: make(map[string]*user, len(list)), key: make([]byte, sha256.Size)}
-	_, _ = rand.Read(s.key) // does not fail
+// newUserSet makes a set that takes the place of old, nil for none.
+func newUserSet(list []entry, old *userSet) *userSet {
+	s := &userSet{list: make([]user, len(list)), named: make(map[string]*user, len(list))}
+	if old == nil {
+		s.key = make([]byte, sha256.Size)
+		_, _ = rand.Read(s.key) // does not fail
+	} else {
+		s.key = old.key
+	}
 	for i, e := range list {
 		s.list[i].entry = e
 		s.named[e.name] = &s.list[i]
+		if old == nil {
+			continue
+		}
+		if before := old.named[e.name]; before != nil && bytes.Equal(before.hash, e.hash) {
+			s.list[i].last.Store(before.last.Load())
+		}
 	}
 	return s
 }

@@ -234,13 +234,21 @@ func TestRemembered(t *testing.T) {
 		if err := login("alice", "secret"); err != nil {
 			t.Fatal(err)
 		}
+		if err := u.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		free = u.Occupy()
+		if err := login("alice", "secret"); err != nil {
+			t.Errorf("a reload that changed nothing forgot alice: %v", err)
+		}
+		free()
 		write(t, path, "alice:"+hash(t, "secret"))
 		if err := u.Reload(); err != nil {
 			t.Fatal(err)
 		}
 		free = u.Occupy()
 		if err := login("alice", "secret"); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("alice is remembered beyond a reload: %v", err)
+			t.Errorf("alice is remembered beyond a change of her hash: %v", err)
 		}
 		free()
 		if n := u.Waiting(); n != 0 {
