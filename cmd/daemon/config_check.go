@@ -274,9 +274,16 @@ func (k *checker) upstream(text string) {
 	switch {
 	case err != nil || u.Scheme != "http" || u.Hostname() == "":
 		k.wrong("proxy.upstream", "it is no URL of an HTTP proxy", "write http://HOST:PORT or http://USER:PASSWORD@HOST:PORT")
+	case u.Port() != "" && !isPort(u.Port()):
+		k.wrong("proxy.upstream", "its port does not do", "write a number from 1 to 65535")
 	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
 		k.wrong("proxy.upstream", "a proxy has no path", "write http://HOST:PORT")
 	}
+}
+
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
 }
 
 func (k *checker) intercept(c *Intercept) {

@@ -196,6 +196,8 @@ func TestParseErrors(t *testing.T) {
 		{"proxy: {clients: [10]}", "x:1:19: proxy.clients[0]: \"10\" does not do; write a text"},
 		{"proxy: {auth: {realm: 'a\"b'}}", "x:1:23: proxy.auth.realm:"},
 		{"proxy: {upstream: 'socks://p:1'}", "x:1:19: proxy.upstream: it is no URL of an HTTP proxy"},
+		{"proxy: {upstream: 'http://p:0'}", "x:1:19: proxy.upstream: its port does not do; write a number from 1 to 65535"},
+		{"proxy: {upstream: 'http://p:65536'}", "x:1:19: proxy.upstream: its port does not do"},
 		{"proxy: {upstream: 'http://p:1/x'}", "x:1:19: proxy.upstream: a proxy has no path"},
 		{"proxy: {limits: {connections: -1}}", "x:1:31: proxy.limits.connections: -1 does not do"},
 		{"proxy: {probe: {rate: .nan}}", "x:1:23: proxy.probe.rate: \".nan\" does not do; write a number"},
