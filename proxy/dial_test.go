@@ -191,6 +191,14 @@ func TestUpstreamAnswers(t *testing.T) {
 			t.Errorf("answered %s, %q, %v", resp.Status, line, err)
 		}
 	})
+	t.Run("login for a request", func(t *testing.T) {
+		conn := dialLab(t, chained(t, logging, answering(t, "HTTP/1.1 407 Who are you\r\nProxy-Authenticate: Basic realm=\"next\"\r\nContent-Length: 0\r\n\r\n")))
+		resp, _ := ask(t, conn, "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n")
+		b, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != 502 || resp.Header["Proxy-Authenticate"] != nil || !strings.Contains(string(b), "next proxy answered 407") {
+			t.Errorf("answered %s %v %q", resp.Status, resp.Header, b)
+		}
+	})
 	for name, tt := range map[string]struct {
 		answer string
 		status int

@@ -82,10 +82,15 @@ func newPlainHTTP(s *Server) *plainHTTP {
 		return req, nil
 	})
 	p.proxy.OnResponse().DoFunc(func(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Response {
+		x, _ := ctx.Req.Context().Value(roundTripKey{}).(*roundTrip)
+		if resp != nil && x.asksUs(resp) {
+			_ = resp.Body.Close() // it is not passed on
+			a := unreachable(ctx.Req.URL.Host, &upstreamError{upstreamAddr(s), resp.StatusCode, http.StatusText(resp.StatusCode)})
+			return goproxy.NewResponse(ctx.Req, goproxy.ContentTypeText, a.status, a.body())
+		}
 		if resp != nil || ctx.Error == nil {
 			return withUpgrade(resp)
 		}
-		x, _ := ctx.Req.Context().Value(roundTripKey{}).(*roundTrip)
 		if x.lost(ctx.Req) {
 			panic(http.ErrAbortHandler)
 		}
@@ -101,6 +106,12 @@ func newPlainHTTP(s *Server) *plainHTTP {
 		return goproxy.NewResponse(ctx.Req, goproxy.ContentTypeText, a.status, a.body())
 	})
 	return p
+}
+
+// asksUs says that the upstream proxy wants a login of this one: clients, which have
+// none there, would be asked for theirs for ever (RFC 9110, Section 11.7.1).
+func (x *roundTrip) asksUs(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusProxyAuthRequired && x.transport.Proxy != nil
 }
 
 // serve serves a request through goproxy, by the client's transport, and by http1,
