@@ -148,20 +148,6 @@ func inherited(f *os.File, control Control) (net.Listener, error) {
 	return l, nil
 }
 
-// checkListening refuses a socket that was bound alone: each Accept would fail.
-func checkListening(c syscall.RawConn) error {
-	listening, err := 0, error(nil)
-	if err := c.Control(func(fd uintptr) {
-		listening, err = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ACCEPTCONN)
-	}); err != nil {
-		return err
-	}
-	if err == nil && listening == 0 {
-		err = errors.New("nobody called listen on it")
-	}
-	return err
-}
-
 // listenError says what to do about an address that cannot be bound.
 func listenError(name, addr string, err error) error {
 	remedy, path := "", strings.HasPrefix(addr, "/")
