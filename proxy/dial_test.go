@@ -199,6 +199,13 @@ func TestUpstreamAnswers(t *testing.T) {
 			t.Errorf("answered %s %v %q", resp.Status, resp.Header, b)
 		}
 	})
+	t.Run("garbage for a request", func(t *testing.T) {
+		resp, _ := ask(t, dialLab(t, chained(t, logging, answering(t, "no HTTP at all\r\n\r\n"))), "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n")
+		b, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != 502 || !strings.Contains(string(b), "the next proxy ended the connection without an answer") {
+			t.Errorf("answered %s %q", resp.Status, b)
+		}
+	})
 	for name, tt := range map[string]struct {
 		answer string
 		status int

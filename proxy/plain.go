@@ -99,7 +99,11 @@ func newPlainHTTP(s *Server) *plainHTTP {
 		case refused:
 			s.counts.refusedDestination.Add(1)
 		case x.connected.Load():
-			a = unanswered(ctx.Req.URL.Host, ctx.Error)
+			what := ctx.Req.URL.Host
+			if x.transport.Proxy != nil {
+				what = "the next proxy"
+			}
+			a = unanswered(what, ctx.Error)
 		default:
 			s.counts.dialFailures.Add(1)
 		}
