@@ -23,8 +23,8 @@ const (
 	// (/proc/sys/fs/pipe-max-size).
 	bigPipeLen = 1 << 20
 	// maxBigPipes bounds them: a user without privileges is granted 64 MiB in
-	// all (/proc/sys/fs/pipe-user-pages-soft), and they leave a quarter of it.
-	maxBigPipes = 48
+	// all (/proc/sys/fs/pipe-user-pages-soft), and they leave room for 64 others.
+	maxBigPipes = 60
 	// maxPipes bounds the pipes that are kept for reuse.
 	maxPipes = 64
 )
