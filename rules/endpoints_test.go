@@ -1,74 +1,19 @@
 package rules_test
 
 import (
-	"bytes"
-	"context"
 	"crypto/tls"
 	"fmt"
-	"net"
-	"net/netip"
 	"sync"
 	"testing"
 	"time"
 
 	"sstpwarden/inspect"
 	"sstpwarden/inspect/tlskeys"
-	"sstpwarden/pcaps/pppref"
-	"sstpwarden/pcaps/pppref/pppauth"
 	"sstpwarden/pcaps/sstpref"
 	"sstpwarden/pcaps/sstpref/profile"
+	"sstpwarden/pcaps/sstpref/tap"
 	"sstpwarden/rules"
 )
-
-// A tap stands between a client and a server, as a proxy does, and keeps the
-// chunks that it carries.
-type tap struct {
-	mu     sync.Mutex
-	chunks []inspect.Segment
-}
-
-func (t *tap) carry(from, to net.Conn, d inspect.Direction) {
-	defer func() { _, _ = from.Close(), to.Close() }() // the other direction ends with it
-	b := make([]byte, 16<<10)
-	for {
-		n, err := from.Read(b)
-		t.mu.Lock()
-		t.chunks = append(t.chunks, inspect.Segment{Direction: d, Time: time.Now(), Data: bytes.Clone(b[:n])})
-		t.mu.Unlock()
-		if _, werr := to.Write(b[:n]); err != nil || werr != nil {
-			return
-		}
-	}
-}
-
-// dial opens a connection to addr through the tap.
-func (t *tap) dial(ctx context.Context, addr string, wait *sync.WaitGroup) (net.Conn, error) {
-	far, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	front, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = front.Close() }() // for one connection
-	near, err := net.Dial("tcp", front.Addr().String())
-	if err != nil {
-		return nil, err
-	}
-	middle, err := front.Accept()
-	wait.Go(func() { t.carry(middle, far, inspect.ClientToServer) })
-	wait.Go(func() { t.carry(far, middle, inspect.ServerToClient) })
-	return near, err
-}
-
-// A nowhere takes packets.
-type nowhere struct{}
-
-func (nowhere) Deliver([]byte) error { return nil }
-func (nowhere) Close() error         { return nil }
-
-func toNowhere(sstpref.Up, sstpref.Tunnel) (sstpref.Port, error) { return nowhere{}, nil }
 
 var certificate = sync.OnceValues(func() (tls.Certificate, error) {
 	return sstpref.SelfSigned(time.Now(), false, "vpn.example")
@@ -81,55 +26,12 @@ func record(t *testing.T, client, server string, version uint16, faults sstpref.
 	if err != nil {
 		t.Fatal(err)
 	}
-	cp, err := profile.ClientByName(client)
+	session := tap.Session{Client: client, Server: server, Certificate: cert, MinTLS: version, MaxTLS: version, Faults: faults}
+	chunks, keys, err := session.Record(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	sp, err := profile.ServerByName(server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv, err := sstpref.NewServer(sstpref.ServerConfig{
-		TLS: sstpref.ServerTLS(cert, version, version), Profile: sp,
-		Authenticator: pppauth.Authenticator{Password: func(string) (string, bool) { return "secret", true }},
-		Assign: func(string) (*sstpref.Lease, error) {
-			a := pppref.Addresses{Local: netip.MustParseAddr("10.99.0.1"), Peer: netip.MustParseAddr("10.99.0.2")}
-			return &sstpref.Lease{Addresses: a, Carry: toNowhere}, nil
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wait sync.WaitGroup
-	wait.Go(func() { _ = srv.Serve(ln) }) // until Shutdown
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	var keyLog bytes.Buffer
-	x := &tap{}
-	s, err := sstpref.Dial(ctx, sstpref.ClientConfig{
-		Host: "vpn.example", Insecure: true, MinTLS: version, MaxTLS: version, KeyLog: &keyLog,
-		Credentials: pppauth.Credentials{Name: "user", Password: "secret"},
-		Profile:     cp, Faults: faults, Carry: toNowhere,
-		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return x.dial(ctx, ln.Addr().String(), &wait)
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Close()
-	<-s.Done()
-	_ = srv.Shutdown(ctx) // Serve returns with it
-	wait.Wait()
-	keys := &tlskeys.Keys{}
-	if _, err := keys.AddKeyLog(&keyLog); err != nil {
-		t.Fatal(err)
-	}
-	return x.chunks, keys
+	return chunks, keys
 }
 
 // TestBeforeLogin has every client dial every server, and wants the tunnel to
