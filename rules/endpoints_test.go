@@ -11,7 +11,7 @@ import (
 	"sstpwarden/inspect/tlskeys"
 	"sstpwarden/pcaps/sstpref"
 	"sstpwarden/pcaps/sstpref/profile"
-	"sstpwarden/pcaps/sstpref/tap"
+	"sstpwarden/pcaps/tap"
 	"sstpwarden/rules"
 )
 

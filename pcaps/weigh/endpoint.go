@@ -12,7 +12,7 @@ import (
 	"sstpwarden/inspect/tlswire"
 	"sstpwarden/pcaps/sstpref"
 	"sstpwarden/pcaps/sstpref/profile"
-	"sstpwarden/pcaps/sstpref/tap"
+	"sstpwarden/pcaps/tap"
 )
 
 // EndpointName is what results call the sessions of the reference endpoint.

@@ -26,7 +26,7 @@ const timeout = 30 * time.Second
 type Session struct {
 	Client, Server string // profiles
 	Certificate    tls.Certificate
-	MinTLS, MaxTLS uint16 // versions of the server
+	MinTLS, MaxTLS uint16         // versions of the server
 	Faults         sstpref.Faults // of the client
 }
 
