@@ -186,7 +186,7 @@ func (h *httpLayer) request(f *Flow, side *httpSide, req *httphead.Request) {
 	case n > 0:
 		side.state, side.after, side.body = httpFirst, httpBody, n
 	}
-	user, _ := httphead.BasicUser(req.Fields.Get("Proxy-Authorization"))
+	user, _, _ := httphead.ParseBasic(req.Fields.Get("Proxy-Authorization"))
 	req.Raw, req.Fields = "", withoutCredentials(req.Fields)
 	if p.connect && h.depth == 0 {
 		h.connect(f, req, user)

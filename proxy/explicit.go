@@ -108,7 +108,7 @@ func (k *session) login(ctx context.Context, value string) error {
 	if users == nil {
 		return nil
 	}
-	name, password, ok := access.ParseBasic(value)
+	name, password, ok := httphead.ParseBasic(value)
 	if !ok {
 		return errNoLogin // as clients do that wait to be asked
 	}

@@ -1,7 +1,6 @@
 package httphead_test
 
 import (
-	"encoding/base64"
 	"errors"
 	"io"
 	"strings"
@@ -186,23 +185,6 @@ func FuzzParseAuthority(f *testing.F) {
 		a.Oddities &= httphead.MissingPort // String mends the others
 		if err != nil || again != a {
 			t.Fatalf("%q: %+v, read as written: %+v, %v", s, a, again, err)
-		}
-	})
-}
-
-func FuzzBasicUser(f *testing.F) {
-	f.Add("Basic dXNlcjpwdw==\n", "user", "pw")
-	f.Add("basic dXNl\r\n cjpwdw", "", ":")
-	f.Fuzz(func(t *testing.T, value, user, password string) {
-		if got, ok := httphead.BasicUser(value); strings.Contains(got, ":") || !ok && got != "" {
-			t.Fatalf("BasicUser(%q) = %q, %v", value, got, ok)
-		}
-		if strings.Contains(user, ":") {
-			return
-		}
-		encoded := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
-		if got, ok := httphead.BasicUser("Basic " + encoded); !ok || got != user {
-			t.Fatalf("BasicUser of %q and %q = %q, %v", user, password, got, ok)
 		}
 	})
 }
