@@ -46,7 +46,7 @@ func TestServerClosesIdle(t *testing.T) {
 		}
 		conn := tls.Client(raw, &tls.Config{RootCAs: pool, ServerName: "example.com"})
 		r := bufio.NewReader(conn)
-		for n := 0; ; n++ {
+		for n := range 20 {
 			sent++
 			fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 			resp, err := http.ReadResponse(r, nil)
