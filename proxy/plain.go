@@ -215,6 +215,10 @@ func (r *requests) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.srv.challenge(err).serve(w)
 		return
 	}
+	if s := req.URL.Scheme; s != "" && s != "http" && s != "https" {
+		answer{status: http.StatusNotImplemented, text: s + " is not spoken here: ask this proxy for http and https, or for tunnels with CONNECT"}.serve(w)
+		return
+	}
 	r.once.Do(func() { r.transport = r.srv.newTransport() })
 	if r.srv.config.Upstream == nil {
 		req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{

@@ -581,7 +581,7 @@ func TestNotForUs(t *testing.T) {
 		"GET http://a.example/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n": http.StatusBadRequest,
 		"GET http://a.example/ HTTP/1.1\r\nHost : x\r\n\r\n":                                                   http.StatusBadRequest,
 		"GET http://a.example/ HTTP/1.1\r\nHost: x\r\nX: a\x00b\r\n\r\n":                                       http.StatusBadRequest,
-		"GET ftp://127.0.0.1/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n":                                http.StatusBadGateway,
+		"GET ftp://127.0.0.1/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n":                                http.StatusNotImplemented,
 		"GET http://127.0.0.1:1/ HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("y", 70<<10) + "\r\n\r\n":        http.StatusRequestHeaderFieldsTooLarge,
 		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n":                                                                     http.StatusHTTPVersionNotSupported,
 	} {

@@ -72,6 +72,7 @@ func New(ctx context.Context, cfg Config, point policies.Point) (*Daemon, error)
 		return nil, err
 	}
 	d.lines = lines
+	takeLibraryLog(d.log)
 	return d, nil
 }
 

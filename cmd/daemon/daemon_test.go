@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -175,6 +176,25 @@ func TestLoggerEscapes(t *testing.T) {
 		if s := out.String(); strings.ContainsAny(s, "\x1b\u202e\u009b") || strings.Count(s, "\n") != 1 || !strings.Contains(s, "told") {
 			t.Errorf("%s: %q", format, s)
 		}
+	}
+}
+
+func TestLibraryLog(t *testing.T) {
+	flags, output := log.Flags(), log.Writer()
+	t.Cleanup(func() {
+		log.SetFlags(flags)
+		log.SetOutput(output)
+	})
+	var out bytes.Buffer
+	takeLibraryLog(newLogger(&out, Log{Level: "debug", Format: "text"}))
+	log.Print("Unsolicited response\nforged\x1b line")
+	if s := out.String(); strings.Count(s, "\n") != 1 || !strings.Contains(s, `level=DEBUG msg=library text="Unsolicited response`) {
+		t.Errorf("%q", s)
+	}
+	out.Reset()
+	takeLibraryLog(newLogger(&out, Log{Level: "info", Format: "text"}))
+	if log.Print("x"); out.Len() > 0 {
+		t.Errorf("%q", &out)
 	}
 }
 
