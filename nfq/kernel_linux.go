@@ -1,8 +1,10 @@
 package nfq
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -12,13 +14,41 @@ import (
 // that namespace, and can be read without privileges.
 const kernelFile = "/proc/thread-self/net/netfilter/nfnetlink_queue"
 
-// readKernelCounts reads the line of a queue.
-func readKernelCounts(f *os.File, queue uint16) (KernelCounts, error) {
-	text, err := io.ReadAll(io.NewSectionReader(f, 0, 1<<20))
+// A kernelList is the kernel's list of queues.
+type kernelList struct {
+	file   *os.File // nil for none
+	denied error    // why there is none
+}
+
+// open opens the list. It is root's, whatever capabilities others have: to go without it
+// is no error.
+func (l *kernelList) open() (err error) {
+	if l.file, err = os.Open(kernelFile); errors.Is(err, fs.ErrPermission) {
+		l.denied, err = err, nil
+	}
+	if err != nil {
+		return fmt.Errorf("opening the kernel's list of queues, which needs NETFILTER_NETLINK_QUEUE (module nfnetlink_queue): %w", err)
+	}
+	return nil
+}
+
+// counts reads the line of a queue.
+func (l *kernelList) counts(queue uint16) (KernelCounts, error) {
+	if l.file == nil {
+		return KernelCounts{}, l.denied
+	}
+	text, err := io.ReadAll(io.NewSectionReader(l.file, 0, 1<<20))
 	if err != nil {
 		return KernelCounts{}, err
 	}
 	return parseKernelCounts(string(text), queue)
+}
+
+func (l *kernelList) close() error {
+	if l.file == nil {
+		return nil
+	}
+	return l.file.Close()
 }
 
 // parseKernelCounts finds a queue's line. Its columns are (net/netfilter/nfnetlink_queue.c,

@@ -86,7 +86,7 @@ func (l *loop) run(ctx context.Context) error {
 // full takes note of packets that the kernel dropped because as many waited as may. They
 // have no IDs that would be missing.
 func (l *loop) full(now time.Time) {
-	k, err := readKernelCounts(l.q.proc, l.q.config.Number)
+	k, err := l.q.kernel.counts(l.q.config.Number)
 	if err != nil {
 		return // Counts says so
 	}

@@ -82,7 +82,8 @@ type QueueCounts struct {
 	// Reads and Writes are system calls that got packets and gave verdicts.
 	Reads, Writes uint64
 
-	// Kernel is what the kernel says, and KernelErr why it does not.
+	// Kernel is what the kernel says, and KernelErr why it does not: fs.ErrPermission where
+	// the queue was not opened by root.
 	Kernel    KernelCounts
 	KernelErr error
 }

@@ -21,7 +21,7 @@ type Queue struct {
 	config QueueConfig
 	worker *Worker
 	nf     *nfqueue.Nfqueue
-	proc   *os.File
+	kernel kernelList
 
 	loop   loop
 	counts queueCounters
@@ -77,10 +77,7 @@ func (q *Queue) bind() (err error) {
 	if err = q.set(); err == nil {
 		// Binding has the kernel load the module whose list this is.
 		bound := q.register()
-		if q.proc, err = os.Open(kernelFile); err != nil {
-			err = fmt.Errorf("opening the kernel's list of queues, which needs NETFILTER_NETLINK_QUEUE (module nfnetlink_queue): %w", err)
-		}
-		err = errors.Join(q.taken(bound), err)
+		err = errors.Join(taken(bound), q.kernel.open())
 	}
 	if err != nil {
 		return errors.Join(err, q.unbind())
@@ -88,15 +85,20 @@ func (q *Queue) bind() (err error) {
 	return nil
 }
 
-// taken says of an error in binding that another process has the queue, if it has.
-func (q *Queue) taken(err error) error {
-	if q.proc == nil || !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EBUSY) {
-		return err
-	}
-	if _, listed := readKernelCounts(q.proc, q.config.Number); listed == nil {
+// taken says of an error in binding that another process has the queue, if it has: who may
+// bind is else refused nothing.
+func taken(err error) error {
+	if errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EPERM) && mayBind() {
 		return fmt.Errorf("%w (%w)", ErrQueueTaken, err)
 	}
 	return err
+}
+
+// mayBind says that the thread has the capability CAP_NET_ADMIN.
+func mayBind() bool {
+	var sets [2]unix.CapUserData
+	err := unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &sets[0])
+	return err == nil && sets[0].Effective&(1<<unix.CAP_NET_ADMIN) != 0
 }
 
 // unbind lets go of what bind got before it failed.
@@ -106,12 +108,7 @@ func (q *Queue) unbind() error {
 		q.stop()
 		q.stop = nil
 	}
-	err := q.nf.Close()
-	if q.proc != nil {
-		err = errors.Join(err, q.proc.Close())
-		q.proc = nil
-	}
-	return err
+	return errors.Join(q.nf.Close(), q.kernel.close())
 }
 
 // library is the configuration as the library wants it.
@@ -226,7 +223,7 @@ func (q *Queue) close() error {
 	q.stop()
 	err := q.nf.Close()
 	q.worker.Close()
-	return errors.Join(err, q.proc.Close())
+	return errors.Join(err, q.kernel.close())
 }
 
 // Counts says how the queue fares. It may be called from any goroutine.
@@ -237,7 +234,7 @@ func (q *Queue) Counts() QueueCounts {
 		Overflow: k.overflow.Load(), Overruns: k.overruns.Load(), Malformed: k.malformed.Load(), Refused: k.refused.Load(),
 		Reads: k.reads.Load(), Writes: k.writes.Load(),
 	}
-	c.Kernel, c.KernelErr = readKernelCounts(q.proc, q.config.Number)
+	c.Kernel, c.KernelErr = q.kernel.counts(q.config.Number)
 	return c
 }
 

@@ -196,6 +196,9 @@ func (s *nfqService) run(ctx context.Context) error {
 		fail = daemon.FailOpen
 	}
 	warnInterfaces(s.daemon, n.Scope.Interfaces)
+	if err := s.queues[0].Counts().KernelErr; err != nil {
+		s.daemon.Logger().Info("how many packets wait in queues is not known", "err", err)
+	}
 	s.daemon.Logger().Info("inspecting", "hooks", n.Hooks, "scope", n.Scope.Table().String(), "queues", len(s.queues), "fail", fail)
 	err := s.daemon.Run(ctx, s.serve)
 	return errors.Join(err, s.close())

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -288,4 +289,30 @@ func TestGuard(t *testing.T) {
 	w.Signal(syscall.SIGTERM)
 	w.Wait()
 	l.checkTable("stopped,", false)
+}
+
+// As a service it has a user of its own and no capability but that to change the firewall.
+func TestAsService(t *testing.T) {
+	l := newLab(t, "setpriv")
+	l.Run(l.Router, "chown", "nobody", l.Dir)
+	w := &warden{l.WardenBy([]string{
+		"setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups",
+		"--inh-caps=-all,+net_admin", "--ambient-caps=-all,+net_admin", "--bounding-set=-all,+net_admin", "--",
+	}, l.Router, "nfq", "sstpwarden"), l}
+	w.Ready()
+	w.WaitFor("how many packets wait in queues is not known")
+	v := l.vpn(labtest.VPN{Profile: "softether", TLS: "1.3", Host: netlab.Server4, Port: "443"})
+	c := v.call("windows", 1000)
+	v.checkDropped(w, "windows", c, v.visits()[c.Port])
+	w.Signal(syscall.SIGHUP)
+	w.WaitFor("reason=SIGHUP")
+	second := l.launch("second")
+	if status := second.Wait(); status != 1 || !strings.Contains(second.Text(), tableName+" belongs to process "+strconv.Itoa(w.Pid())) {
+		t.Errorf("a second one ends with status %d: %s", status, second.Text())
+	}
+	w.Signal(syscall.SIGTERM)
+	if status := w.Wait(); status != 0 {
+		t.Errorf("it ends with status %d", status)
+	}
+	l.checkTable("when it has ended", false)
 }

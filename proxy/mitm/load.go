@@ -66,6 +66,7 @@ const (
 	remedyNone        = "make one with: sstpwarden ca init"
 	remedyCertificate = "it should be the authority's certificate as PEM"
 	remedyKey         = "it should be the authority's private key as PEM, without a passphrase"
+	remedyDenied      = "let the user that runs this read it"
 )
 
 func load(dir string, clock func() time.Time) (*Authority, error) {
@@ -76,7 +77,7 @@ func load(dir string, clock func() time.Time) (*Authority, error) {
 		return nil, err
 	}
 	keyPath, certPath := filepath.Join(dir, KeyFile), filepath.Join(dir, CertificateFile)
-	if !exists(keyPath) && !exists(certPath) {
+	if missing(keyPath) && missing(certPath) {
 		return nil, &StoreError{dir, fs.ErrNotExist, remedyNone}
 	}
 	certData, err := readCertificate(certPath)

@@ -52,7 +52,7 @@ func (e *StoreError) Unwrap() error { return e.Err }
 
 // Save writes the authority to dir, which is made with mode 0700 if need be. The
 // key's file has mode 0600. Files that are there are not overwritten: then the
-// error is fs.ErrExist.
+// error is fs.ErrExist. What root makes belongs to whom the folder does that it is in.
 func (a *Authority) Save(dir string) error {
 	key, err := x509.MarshalPKCS8PrivateKey(a.key)
 	if err != nil {
@@ -93,10 +93,16 @@ func (a *Authority) chainPEM() []byte {
 // makeFolder makes dir for its owner alone. Folders above it that are missing are
 // no secret.
 func makeFolder(dir string) error {
-	if err := os.MkdirAll(filepath.Dir(filepath.Clean(dir)), parentMode); err != nil {
+	above := filepath.Dir(filepath.Clean(dir))
+	if err := os.MkdirAll(above, parentMode); err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
+	err := os.Mkdir(dir, folderMode)
+	if err == nil {
+		// Lchown: who owns the folder above could put a link in its place by now.
+		err = handOver(above, func(uid, gid int) error { return os.Lchown(dir, uid, gid) })
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return checkFolder(dir)
@@ -106,6 +112,8 @@ func makeFolder(dir string) error {
 func checkFolder(dir string) error {
 	info, err := os.Stat(dir)
 	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return &StoreError{dir, fs.ErrPermission, remedyDenied}
 	case err != nil:
 		return err
 	case !info.IsDir():
@@ -135,6 +143,25 @@ func exists(path string) bool {
 	return err == nil
 }
 
+// missing is not the contrary of exists: of what may not be looked at neither is known.
+func missing(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// handOver gives what root makes in somebody's folder to whom the folder belongs: a
+// service that has a user of its own could not read it else.
+func handOver(folder string, chown func(uid, gid int) error) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	info, err := os.Stat(folder)
+	if err != nil {
+		return err
+	}
+	return chown(owner(info))
+}
+
 // create writes a file that appears under its name when it is complete, and only
 // if there is none of that name.
 func create(path string, data []byte, mode fs.FileMode) error {
@@ -160,6 +187,9 @@ func writeTemp(path string, data []byte, mode fs.FileMode) (name string, err err
 	_, err = f.Write(data)
 	if err == nil {
 		err = f.Chmod(mode)
+	}
+	if err == nil {
+		err = handOver(filepath.Dir(path), f.Chown)
 	}
 	if err == nil {
 		err = f.Sync()
@@ -214,6 +244,9 @@ func (a *Authority) replace(dir string, before *x509.Certificate) (old string, e
 // read, also if the file is replaced meanwhile.
 func readFile(path string, check func(fs.FileInfo) error) ([]byte, error) {
 	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrPermission) {
+		err = &StoreError{path, fs.ErrPermission, remedyDenied}
+	}
 	if err != nil {
 		return nil, err
 	}

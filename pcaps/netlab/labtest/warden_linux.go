@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -27,9 +28,15 @@ type Warden struct {
 // Warden starts sstpwarden on a host: "nfq" or "proxy". The name is that of its log.
 func (l *Lab) Warden(h *netlab.Host, mode, name string, args ...string) *Warden {
 	l.T.Helper()
+	return l.WardenBy(nil, h, mode, name, args...)
+}
+
+// WardenBy is Warden through a program that starts another, which its arguments end with.
+func (l *Lab) WardenBy(starter []string, h *netlab.Host, mode, name string, args ...string) *Warden {
+	l.T.Helper()
 	w := &Warden{lab: l, Admin: filepath.Join(l.Dir, name+".sock"), eventsFile: filepath.Join(l.Dir, name+".events")}
 	args = append([]string{Sstpwarden, mode, "--events", w.eventsFile, "--admin", "unix:" + w.Admin}, args...)
-	w.Process = l.Start(h, name, args...)
+	w.Process = l.Start(h, name, slices.Concat(starter, args)...)
 	return w
 }
 
