@@ -49,6 +49,16 @@ func Usagef(format string, args ...any) error {
 	return &ExitError{ExitUsage, fmt.Errorf(format, args...), true}
 }
 
+// NoArgs refuses arguments. Of a command with others below it they are taken for the
+// name of one.
+func NoArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 || cmd.HasSubCommands() {
+		return cobra.NoArgs(cmd, args)
+	}
+	name := strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
+	return Usagef("%s: %q: it takes no arguments; is there a flag missing before it?", name, args[0])
+}
+
 // Main runs root with the program's arguments, and ends the program.
 func Main(root *cobra.Command) {
 	// The first signal ends what runs in good order, another at once. Signals

@@ -22,7 +22,7 @@ It is made for labs and for finding out what is wrong with a server. It is no
 VPN to rely on: nobody has audited it for that.
 
 Exit status: 0 done, 1 the tunnel or the check failed, 2 wrong usage.`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cmd.Help()
 		},

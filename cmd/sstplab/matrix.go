@@ -73,7 +73,7 @@ Exit status: 0 done, 1 cells could not be run, or an engine could not judge them
   sstplab matrix --role server --bind 10.2.0.2 --control 192.0.2.7
   sstplab matrix --role client --peer 10.2.0.2 --control 192.0.2.7 --out results
   sstplab matrix --corpus captures --engine 'mydpi --read {pcap}' --match 'app=sstp'`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f.changed = cmd.Flags().Changed
 			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())

@@ -48,7 +48,7 @@ Without --cert it makes a certificate for itself. What happens is told on
 standard output; SIGINT and SIGTERM disconnect all clients.`,
 		Example: `  sstplab serve --listen :8443 --net user --user alice:secret
   sstplab serve --listen :443 --cert c.pem --key k.pem --users-file users --profile rras`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.listFaults {
 				return printFaults(cmd.OutOrStdout())

@@ -48,7 +48,7 @@ its rule does not say why.`,
 		Example: `  sstplab weigh --corpus "the project's captures"=pcaps/testdata
   sstplab weigh --corpus pcaps/testdata --negative "office traffic"=captures --check
   sstplab weigh --corpus pcaps/testdata --format yaml --out weights.yaml`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	fl := cmd.Flags()

@@ -41,11 +41,11 @@ itself, for connections that the firewall sends it. Without a command it lists.`
 		Example: `  sstpwarden bans
   sstpwarden bans clear 10.1.2.3
   sstpwarden bans clear 192.0.2.1:443 --admin 127.0.0.1:9180`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: list,
 	}
 	cmd.PersistentFlags().StringVar(&admin, "admin", defaultAdmin, "the program's admin listener at `ADDR`: unix:/PATH/OF/SOCKET or 127.0.0.1:PORT")
-	show := &cobra.Command{Use: "list", Short: "List the bans, those that last longest first", Args: cobra.NoArgs, RunE: list}
+	show := &cobra.Command{Use: "list", Short: "List the bans, those that last longest first", Args: cli.NoArgs, RunE: list}
 	for _, c := range []*cobra.Command{cmd, show} {
 		c.Flags().BoolVar(&asJSON, "json", false, "print JSON, one list")
 	}

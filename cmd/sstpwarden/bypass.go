@@ -26,7 +26,7 @@ func newBypass() *cobra.Command {
 configuration names, what an administrator added, servers whose certificate a
 client rejected, and allowed tunnels that were found inside opened TLS. None of
 it is exempt from inspection.`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var admin string
@@ -42,7 +42,7 @@ func newBypassList(client func() (*adminClient, error)) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the entries",
-		Args:  cobra.NoArgs,
+		Args:  cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, query, err := clientAndKinds(client, kinds)
 			if err != nil {
@@ -72,7 +72,7 @@ for a day unless --for says otherwise, and over restarts of the proxy. What is
 to last belongs in the configuration.`,
 		Example: `  sstpwarden bypass add --name .bank.example --reason 'pinned app'
   sstpwarden bypass add --address 198.51.100.7 --port 443 --client 10.1.0.0/16 --for 2h`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkAddition(&a, lasts); err != nil {
 				return err
@@ -146,7 +146,7 @@ func newBypassClear(client func() (*adminClient, error)) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "clear --kind KIND",
 		Short: "Remove all entries of a kind",
-		Args:  cobra.NoArgs,
+		Args:  cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if len(kinds) == 0 {
 				return cli.Usagef("which kind? Give --kind tunnel, rejected or added, or several with commas between")

@@ -27,7 +27,7 @@ func newCA() *cobra.Command {
 		Long: `Where a policy says "intercept", the proxy opens a client's TLS with
 certificates of its own authority. Clients have to trust it: make it once
 (init), and install its certificate on them (export).`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newCAInit(), newCAExport(), newCARenew(), newCAShow())
@@ -123,7 +123,7 @@ and networks and nothing else, whoever gets hold of the key; what is excluded
 is taken out of that.`,
 		Example: `  sstpwarden ca init
   sstpwarden ca init --name "Example Inc. outbound TLS" --exclude-dns bank.example,health.example`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 	}
 	dir := caDir(cmd)
 	valid := validFlag(cmd)
@@ -225,7 +225,7 @@ func newCAExport() *cobra.Command {
 		Short: "Print the authority's certificate, to be installed on clients",
 		Example: `  sstpwarden ca export >sstpwarden.crt
   sstpwarden ca export --der --out sstpwarden.cer`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 	}
 	dir := caDir(cmd)
 	cmd.Flags().BoolVar(&der, "der", false, "in binary, as some Windows and Android programs want it")
@@ -296,7 +296,7 @@ func newCARenew() *cobra.Command {
 		Long: `Renew makes a new certificate with the same name, key and constraints, valid
 from now. Clients that have the old one go on with it until it expires; give
 them the new one before that. The old one is kept beside it.`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 	}
 	dir := caDir(cmd)
 	valid := validFlag(cmd)

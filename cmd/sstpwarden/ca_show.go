@@ -28,7 +28,7 @@ func newCAShow() *cobra.Command {
 		Short: "Show the authority's name, fingerprints, validity and constraints",
 		Long: `Show prints what clients see of the authority, and says whether the proxy
 could use it: the exit status is 1 if not.`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 	}
 	dir := caDir(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

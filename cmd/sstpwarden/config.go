@@ -19,7 +19,7 @@ func newConfig() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Write and check the configuration of proxy and nfq, and systemd's units",
-		Args:  cobra.NoArgs,
+		Args:  cli.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newConfigCheck(), newConfigExample(), newConfigUnit())
@@ -36,7 +36,7 @@ rules, users, keys and certificates. It says what would be used, or for each
 thing that is wrong where it stands and what to do. Nothing is started, and
 nothing is written. Without --config it checks the defaults.`,
 		Example: `  sstpwarden config check --config /etc/sstpwarden/sstpwarden.yaml`,
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("config") && file == "" {
 				return cli.Usagef("config check: --config is empty: give it a value, or leave it out")
@@ -90,7 +90,7 @@ func newConfigExample() *cobra.Command {
 		Use:     "example",
 		Short:   "Print a configuration with every key, its meaning and its default",
 		Example: `  sstpwarden config example > sstpwarden.yaml`,
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := io.WriteString(cmd.OutOrStdout(), daemon.Example())
 			return printed(err)

@@ -29,7 +29,7 @@ touched. Exit status 1 says that something will not work.`,
 		Example: `  sstpwarden doctor
   sstpwarden doctor --config /etc/sstpwarden/sstpwarden.yaml
   sstpwarden doctor --mode tproxy --format json`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if format != "table" && format != "json" {
 				return cli.Usagef("doctor: --format %s is not known: use table or json", format)

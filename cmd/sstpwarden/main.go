@@ -22,7 +22,7 @@ TLS records; a policy (OPA) then allows, logs or drops it.
 
 Exit status: 0 done, 1 something could not be read or done, 2 wrong usage,
 3 --fail-on was met.`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cmd.Help()
 		},

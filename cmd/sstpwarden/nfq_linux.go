@@ -47,7 +47,7 @@ until the program runs again or nfq --remove is called.`,
   sstpwarden nfq --hook forward --scope interface=lan0 --scope network=10.0.0.0/8
   sstpwarden nfq --print --scope port=443
   sstpwarden nfq --remove`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.remove {
 				return removeInspect(cmd, &f)

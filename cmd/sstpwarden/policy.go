@@ -22,7 +22,7 @@ func newPolicy() *cobra.Command {
 written in Rego (https://www.openpolicyagent.org) in package sstp; what counts
 is data.sstp.decision. A set of them is a folder or an OPA bundle. Without one,
 the set that is built in decides; "sstpwarden policy init DIR" writes it out.`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newPolicyInit(), newPolicyCheck(), newPolicyTest(), newPolicyEval(), newPolicyExplain(), newPolicyDiff())

@@ -107,7 +107,7 @@ removes them in the end, and --teardown removes what a crash left.`,
   sstpwarden proxy --listen 127.0.0.1:3128 --dry-run --events -
   sstpwarden proxy --transparent :3129 --mode tproxy --setup --scope interface=lan0
   sstpwarden proxy --config /etc/sstpwarden/sstpwarden.yaml`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.teardown {
 				return teardown(cmd, &f)

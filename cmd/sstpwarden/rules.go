@@ -22,14 +22,14 @@ func newRules() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rules",
 		Short: "List, check, explain and export the detection rules",
-		Args:  cobra.NoArgs,
+		Args:  cli.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var file string
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "List the rules with their weights",
-		Args:  cobra.NoArgs,
+		Args:  cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			rs, err := loadRules(file)
 			if err != nil {
