@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -169,6 +170,21 @@ func listenError(name, addr string, err error) error {
 		err = cause.Err // the rest is said here
 	}
 	return fmt.Errorf("listening on %s for %s: %w%s", addr, name, err, remedy)
+}
+
+// UnusedSockets gives the names of the sockets that systemd passed and nobody has asked
+// for so far, in order.
+func (d *Daemon) UnusedSockets() []string {
+	d.sockets.mu.Lock()
+	defer d.sockets.mu.Unlock()
+	var names []string
+	for name, files := range d.sockets.free {
+		if len(files) > 0 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 func (s *sockets) has(name string) bool {

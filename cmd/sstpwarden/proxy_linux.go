@@ -201,8 +201,8 @@ func teardown(cmd *cobra.Command, f *proxyFlags) error {
 // runProxy runs until ctx is done.
 func runProxy(ctx context.Context, c *daemon.Config, path string) error {
 	s, err := openProxy(ctx, c, path)
-	if errors.Is(err, errNoListener) {
-		return cli.Usagef("proxy: where to listen? Give --listen ADDR, such as :3128, or --transparent ADDR")
+	if _, said := errors.AsType[*cli.ExitError](err); said {
+		return err
 	}
 	if err != nil {
 		return &cli.ExitError{Status: cli.ExitFailed, Err: fmt.Errorf("proxy: %w", err)}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sstpwarden/cmd/cli"
 	"sstpwarden/cmd/daemon"
 	"sstpwarden/nfq/nft"
 	"sstpwarden/policies"
@@ -198,13 +199,14 @@ func (s *proxyService) listen() error {
 	if err := add("transparent", mode, t.Listen, controls...); err != nil {
 		return err
 	}
-	if len(s.listeners) == 0 {
-		return errNoListener
+	if len(s.listeners) > 0 {
+		return nil
 	}
-	return nil
+	if names := s.daemon.UnusedSockets(); len(names) > 0 {
+		return cli.Usagef("proxy: systemd passed a socket named %s: write FileDescriptorName=proxy or FileDescriptorName=transparent into its unit", event.Printable(names[0]))
+	}
+	return cli.Usagef("proxy: where to listen? Give --listen ADDR, such as :3128, or --transparent ADDR")
 }
-
-var errNoListener = errors.New("nowhere to listen")
 
 // setup has the firewall send connections here.
 func (s *proxyService) setup() error {
