@@ -167,8 +167,11 @@ func (h *host) awaitAddresses(addrs []string) {
 				if err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL {
 					break
 				}
+				if err == nil {
+					err = fmt.Errorf("it is reached by %v", routes)
+				}
 				if time.Now().After(end) {
-					return fmt.Errorf("%s is not there: %v, %w", s, routes, err)
+					return fmt.Errorf("%s is not there: %w", s, err)
 				}
 			}
 		}
