@@ -26,7 +26,8 @@ func record(t *testing.T, client, server string, version uint16, faults sstpref.
 	if err != nil {
 		t.Fatal(err)
 	}
-	session := tap.Session{Client: client, Server: server, Certificate: cert, MinTLS: version, MaxTLS: version, Faults: faults}
+	only := tap.Versions{Min: version, Max: version}
+	session := tap.Session{Client: client, Server: server, Certificate: cert, ClientTLS: only, ServerTLS: only, Faults: faults}
 	chunks, keys, err := session.Record(t.Context())
 	if err != nil {
 		t.Fatal(err)

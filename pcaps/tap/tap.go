@@ -26,9 +26,13 @@ const timeout = 30 * time.Second
 type Session struct {
 	Client, Server string // profiles
 	Certificate    tls.Certificate
-	MinTLS, MaxTLS uint16         // versions of the server
+	ClientTLS      Versions // shape the client's hello, too; zero for what the profile has
+	ServerTLS      Versions
 	Faults         sstpref.Faults // of the client
 }
+
+// Versions bound those of TLS.
+type Versions struct{ Min, Max uint16 }
 
 // Record has a client open a tunnel to a server on the loopback and close it. It gives
 // the chunks that a proxy between them read, in the order in which it did, and the
@@ -43,7 +47,7 @@ func (s *Session) Record(ctx context.Context) ([]inspect.Segment, *tlskeys.Keys,
 		return nil, nil, err
 	}
 	srv, err := sstpref.NewServer(sstpref.ServerConfig{
-		TLS: sstpref.ServerTLS(s.Certificate, s.MinTLS, s.MaxTLS), Profile: server,
+		TLS: sstpref.ServerTLS(s.Certificate, s.ServerTLS.Min, s.ServerTLS.Max), Profile: server,
 		Authenticator: pppauth.Authenticator{Password: func(string) (string, bool) { return "secret", true }},
 		Assign: func(string) (*sstpref.Lease, error) {
 			a := pppref.Addresses{Local: netip.MustParseAddr("10.99.0.1"), Peer: netip.MustParseAddr("10.99.0.2")}
@@ -66,7 +70,7 @@ func (s *Session) Record(ctx context.Context) ([]inspect.Segment, *tlskeys.Keys,
 	var log bytes.Buffer
 	var t tap
 	tunnel, err := sstpref.Dial(ctx, sstpref.ClientConfig{
-		Host: "vpn.example", Insecure: true, KeyLog: &log,
+		Host: "vpn.example", Insecure: true, MinTLS: s.ClientTLS.Min, MaxTLS: s.ClientTLS.Max, KeyLog: &log,
 		Credentials: pppauth.Credentials{Name: "user", Password: "secret"},
 		Profile:     client, Faults: s.Faults, Carry: toNowhere,
 		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {

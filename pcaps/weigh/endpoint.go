@@ -31,7 +31,7 @@ func (r *Reader) Endpoint(ctx context.Context) (Corpus, error) {
 		for _, server := range profile.ServerNames() {
 			var had tlswire.Version // that was agreed on
 			for _, highest := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-				s := tap.Session{Client: client, Server: server, Certificate: cert, MinTLS: tls.VersionTLS10, MaxTLS: highest}
+				s := tap.Session{Client: client, Server: server, Certificate: cert, ServerTLS: tap.Versions{Min: tls.VersionTLS10, Max: highest}}
 				segments, keys, err := s.Record(ctx)
 				if err != nil {
 					return out, fmt.Errorf("recording %s with %s: %w", client, server, err)
