@@ -13,6 +13,7 @@ import (
 
 	"sstpwarden/nfq/nft"
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // BenchmarkQueue has packets of known connections judged, by our loop and by the library's
@@ -24,7 +25,7 @@ func BenchmarkQueue(b *testing.B) {
 		"library": readByLibrary,
 	} {
 		b.Run(name, func(b *testing.B) {
-			needRoot(b)
+			labtest.Need(b)
 			h, err := netlab.NewHost("host")
 			if err != nil {
 				b.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"sstpwarden/inspect"
 	"sstpwarden/nfq/nft"
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 	"sstpwarden/policies"
 	"sstpwarden/policies/event"
 )
@@ -141,7 +142,7 @@ func TestMarks(t *testing.T) {
 // openHere opens a queue in a network of its own.
 func openHere(t *testing.T, change func(*QueueConfig)) (*netlab.Host, *Queue) {
 	t.Helper()
-	needRoot(t)
+	labtest.Need(t)
 	h, err := netlab.NewHost("host")
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -17,6 +16,7 @@ import (
 
 	"sstpwarden/nfq/nft"
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 	"sstpwarden/pcaps/pppref"
 	"sstpwarden/pcaps/pppref/pppauth"
 	"sstpwarden/pcaps/sstpref"
@@ -26,17 +26,6 @@ import (
 
 // patience is how long anything may take that is going to happen.
 const patience = 20 * time.Second
-
-func needRoot(t testing.TB) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatal("network namespaces take root")
-	}
-	t.Skip("network namespaces take root")
-}
 
 // A router forwards between a client and a server, and inspects.
 type router struct {
@@ -59,7 +48,7 @@ type setup struct {
 
 func newRouter(t testing.TB, s setup) *router {
 	t.Helper()
-	needRoot(t)
+	labtest.Need(t)
 	l, err := netlab.NewRouted()
 	if err != nil {
 		t.Fatal(err)

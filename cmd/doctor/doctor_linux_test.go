@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"net"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 	"sstpwarden/inspect"
 	"sstpwarden/nfq"
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 	"sstpwarden/policies"
 	"sstpwarden/rules"
 )
@@ -30,12 +30,7 @@ func find(t *testing.T, findings []Finding, area, name string) Finding {
 
 // What every mode needs is there where namespaces can be made, and is seen to work.
 func TestProofs(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("network namespaces take root")
-		}
-		t.Skip("network namespaces take root")
-	}
+	labtest.Need(t)
 	findings := Examine(t.Context(), Options{Config: new(daemon.Default())})
 	for _, mode := range []string{"redirect", "tproxy"} {
 		for _, name := range []string{"proof over IPv4", "proof over IPv6"} {
@@ -95,12 +90,7 @@ func TestConfigured(t *testing.T) {
 
 // A configuration of the inspector alone has that looked at alone, with all of its queues.
 func TestInspectorAlone(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("network namespaces take root")
-		}
-		t.Skip("network namespaces take root")
-	}
+	labtest.Need(t)
 	c := daemon.Default()
 	c.NFQ.Fail = daemon.FailClosed
 	last := c.NFQ.Queues.First + runtime.GOMAXPROCS(0) - 1

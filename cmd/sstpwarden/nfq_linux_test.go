@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -15,17 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sstpwarden/pcaps/netlab"
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 // newHost gives a network of its own.
 func newHost(t *testing.T) *netlab.Host {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("network namespaces take root")
-		}
-		t.Skip("network namespaces take root")
-	}
+	labtest.Need(t)
 	h, err := netlab.NewHost("host")
 	if err != nil {
 		t.Fatal(err)

@@ -99,8 +99,7 @@ func makeFolder(dir string) error {
 	}
 	err := os.Mkdir(dir, folderMode)
 	if err == nil {
-		// Lchown: who owns the folder above could put a link in its place by now.
-		err = handOver(above, func(uid, gid int) error { return os.Lchown(dir, uid, gid) })
+		err = handOver(above, func(uid, gid int) error { return chownFolder(dir, uid, gid) })
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err

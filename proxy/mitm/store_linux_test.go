@@ -11,18 +11,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sstpwarden/pcaps/netlab/labtest"
 )
 
 const nobody = 65534
 
 // What root makes in a service's folder is the service's.
 func TestSaveForOthers(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("only root can give files away")
-		}
-		t.Skip("only root can give files away")
-	}
+	labtest.Need(t)
 	above := t.TempDir()
 	if err := os.Chown(above, nobody, nobody); err != nil {
 		t.Fatal(err)
@@ -46,6 +43,27 @@ func TestSaveForOthers(t *testing.T) {
 	}
 }
 
+// What stands under the folder's name by the time it is given away stays whose it is.
+func TestChownFolderElsewhere(t *testing.T) {
+	labtest.Need(t)
+	dir := t.TempDir()
+	file, link := filepath.Join(dir, "file"), filepath.Join(dir, "link")
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Symlink(dir, link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{file, link} {
+		if err := chownFolder(path, nobody, nobody); !errors.Is(err, unix.ENOTDIR) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	for _, path := range []string{file, link, dir} {
+		var stat unix.Stat_t
+		if err := unix.Lstat(path, &stat); err != nil || stat.Uid == nobody {
+			t.Errorf("%s is %d's, %v", path, stat.Uid, err)
+		}
+	}
+}
+
 // A folder that may not be looked into is not said to be empty.
 func TestLoadDenied(t *testing.T) {
 	dir := t.TempDir()
@@ -55,6 +73,7 @@ func TestLoadDenied(t *testing.T) {
 	if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0)); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = os.Chmod(dir, 0o700) }) // who is not root could not remove it
 	// Root may look into all, but not under this name, which is the thread's.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

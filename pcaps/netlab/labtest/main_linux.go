@@ -94,7 +94,7 @@ func prepare(run func() (int, error)) (status int, err error) {
 
 // Need skips the test where these programs, or root, are missing. In CI they must be
 // there.
-func Need(t *testing.T, programs ...string) {
+func Need(t testing.TB, programs ...string) {
 	t.Helper()
 	missing := ""
 	if os.Geteuid() != 0 {
